@@ -1,0 +1,128 @@
+# Reverie. `make help` lists what there is to make.
+# Folders speak for themselves: src/ROOM/*.c is the library, src/cli/*.c the tool,
+# tests/test_*.c a test each, tests/double/test_*.c a test against the double-precision build.
+
+CC       ?= cc
+BUILD    ?= build
+SANITIZE ?=
+WERROR   ?=
+PREFIX   ?= /usr/local
+VERSION  := 0.1.0
+
+PACKAGES := jansson libpcre2-8 libcurl libpng zlib libutf8proc
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wno-unknown-pragmas $(if $(WERROR),-Werror)
+OPTIMISE := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all,-O2)
+CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPTIMISE) $(WARNINGS) -fPIC -fvisibility=hidden -fopenmp -MMD -MP \
+            -Iinclude -Isrc $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -fopenmp
+LIBS      = $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
+
+LIBRARY_SOURCES := $(filter-out src/cli/%,$(wildcard src/*/*.c src/*/*/*.c))
+CLI_SOURCES     := $(wildcard src/cli/*.c)
+TESTS           := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
+DOUBLE_TESTS    := $(patsubst tests/double/%.c,%,$(wildcard tests/double/test_*.c))
+BENCHES         := $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
+FUZZERS         := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
+
+LIBRARY  := $(BUILD)/libreverie.a
+DOUBLE   := $(BUILD)/libreverie-double.a
+SHARED   := $(BUILD)/libreverie.so.$(VERSION)
+TOOL     := $(BUILD)/reverie
+
+objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
+
+.PHONY: all help dependencies test check check-real test-real demo bench lint format install clean fuzz-replay
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(TOOL) $(SHARED) ## build the tool and the library (what `make` does)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+dependencies: ## install the Debian packages that are missing (root or sudo)
+	@tools/install-dependencies
+
+test: dependencies ## install what is missing, build, run every quick test
+	@$(MAKE) --no-print-directory -j2 check
+
+# ---- the library, twice: float for users, double for derivative checks --------------------
+$(LIBRARY): $(call objects,float,$(LIBRARY_SOURCES))
+	@rm -f $@; ar rcs $@ $^
+
+$(DOUBLE): $(call objects,double,$(filter-out src/ops/cpu/%,$(LIBRARY_SOURCES)))
+	@rm -f $@; ar rcs $@ $^
+
+$(SHARED): $(call objects,float,$(LIBRARY_SOURCES))
+	$(CC) -shared -Wl,-soname,libreverie.so.0 -o $@ $^ $(LDFLAGS) $(LIBS)
+
+$(TOOL): $(call objects,float,$(CLI_SOURCES)) $(LIBRARY)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
+
+# Kernels name their instruction set in their file name; only they may use it.
+$(BUILD)/float/src/ops/cpu/%_avx512.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mavx2
+$(BUILD)/float/src/ops/cpu/%_avx512bf16.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mavx2
+$(BUILD)/float/src/ops/cpu/%_avx2.o: CFLAGS += -O3 -mavx2 -mfma
+$(BUILD)/float/src/ops/cpu/%_portable.o: CFLAGS += -O3
+
+$(BUILD)/float/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/double/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -DRV_REAL_DOUBLE -c -o $@ $<
+
+# ---- tests -------------------------------------------------------------------------------------
+$(BUILD)/tests/%: $(BUILD)/float/tests/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LIBS) -lcmocka
+
+$(BUILD)/tests-double/%: $(BUILD)/double/tests/double/%.o $(DOUBLE)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $< $(DOUBLE) $(LDFLAGS) $(LIBS) -lcmocka
+
+check: $(TESTS:%=$(BUILD)/tests/%) $(DOUBLE_TESTS:%=$(BUILD)/tests-double/%) $(TOOL) ## run the tests without installing anything
+	@BUILD=$(BUILD) tests/run $(TESTS:%=$(BUILD)/tests/%) $(DOUBLE_TESTS:%=$(BUILD)/tests-double/%) $(sort $(wildcard tests/test_*.sh tests/test_*.py))
+
+# ---- benchmarks ------------------------------------------------------------------------------
+$(BUILD)/bench/%: $(BUILD)/float/bench/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LIBS)
+
+bench: $(BENCHES:%=$(BUILD)/bench/%) $(TOOL) ## measure: rates beside this machine's measured peak
+	@for b in $(BENCHES:%=$(BUILD)/bench/%); do $$b || exit 1; done
+
+# ---- fuzzing (clang with libFuzzer) ------------------------------------------------------------
+$(BUILD)/fuzz/%: fuzz/%.c $(LIBRARY_SOURCES)
+	@mkdir -p $(@D)
+	clang $(filter-out -MMD -MP,$(CFLAGS)) -fsanitize=fuzzer,address,undefined -o $@ $< \
+	    $(filter-out src/ops/cpu/%,$(LIBRARY_SOURCES)) -DRV_REAL_DOUBLE $(LIBS)
+
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%) ## build the libFuzzer targets (needs clang)
+
+# ---- style -----------------------------------------------------------------------------------
+SOURCES_ALL := $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/*.[ch] tests/double/*.[ch] bench/*.[ch] fuzz/*.[ch] include/reverie/*.h)
+
+lint: ## formatting, include law, style rules
+	@clang-format --dry-run -Werror $(SOURCES_ALL)
+	@tests/test_include_law.sh
+
+format: ## rewrite the sources in the project's style
+	@clang-format -i $(SOURCES_ALL)
+
+install: all ## install the tool, library, header and pkg-config file under PREFIX
+	install -D -m 755 $(TOOL) $(DESTDIR)$(PREFIX)/bin/reverie
+	install -D -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/libreverie.so.$(VERSION)
+	ln -sf libreverie.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libreverie.so.0
+	ln -sf libreverie.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libreverie.so
+	install -D -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libreverie.a
+	install -D -m 644 include/reverie/reverie.h $(DESTDIR)$(PREFIX)/include/reverie/reverie.h
+	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/reverie.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/reverie.pc
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,10 @@
+/* Every command of the tool, each defined in its own cmd_NAME.c. To add one: write the file,
+ * declare it here, put it into the table in main.c. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "options.h"
+
+extern const command command_version;
+
+#endif

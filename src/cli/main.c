@@ -1,0 +1,33 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+
+static const command *const commands[] = {
+    &command_version,
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_commands(FILE *stream)
+{
+    fprintf(stream, "reverie: deep dream for language models\n\nusage: reverie COMMAND ...\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(stream, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(stream, "\nreverie COMMAND --help tells more.\n");
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_commands(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(name, "--version") == 0) name = "version";
+    catch_signals();
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0) return commands[i]->run(commands[i], argc - 1, argv + 1);
+    if (*name) fprintf(stderr, "reverie: unknown command '%s'\n\n", name);
+    print_commands(stderr);
+    return EXIT_USAGE;
+}

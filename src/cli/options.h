@@ -1,0 +1,82 @@
+/* Command lines from tables: parsing, defaults and help come from the same rows, so that they
+ * cannot drift apart.
+ *
+ *     const char *text = NULL; bool json = false; int64_t seed = 1;
+ *     const option options[] = {
+ *         {"text", 't', OPTION_STRING, &text, "T", "the text to read"},
+ *         {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object"},
+ *         {"seed", 's', OPTION_INTEGER, &seed, "N", "seed of the random numbers (default 1)"},
+ *         {0}};
+ *     arguments rest;
+ *     int code = options_parse(&rest, argc, argv, &command_score, options);
+ *     if (code >= 0) return code;                                                         */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reverie/reverie.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+typedef enum option_kind {
+    OPTION_FLAG,    /* bool: --name sets true, --no-name false */
+    OPTION_CHOICE,  /* int: --name sets 1, --no-name 0; leave at -1 for "not said" */
+    OPTION_STRING,  /* const char * */
+    OPTION_INTEGER, /* int64_t, >= 0; suffixes k and M */
+    OPTION_NUMBER,  /* double */
+    OPTION_LIST     /* string_list: may be given many times */
+} option_kind;
+
+typedef struct option {
+    const char *name; /* without the dashes */
+    char letter;      /* 0: none */
+    option_kind kind;
+    void *value;
+    const char *argument; /* its name in the help; NULL for flags */
+    const char *help;
+} option;
+
+enum { LIST_MAX = 64 };
+
+typedef struct string_list {
+    const char *items[LIST_MAX];
+    size_t count;
+} string_list;
+
+typedef struct command {
+    const char *name;
+    const char *arguments; /* "MODEL TARGET [options]" */
+    const char *summary;   /* one line */
+    const char *help;      /* paragraphs and examples, shown by `reverie NAME --help` */
+    size_t least, most;    /* positional arguments */
+    int (*run)(const struct command *self, int argc, char **argv);
+} command;
+
+/* Positional arguments, as many as the command takes. */
+typedef string_list arguments;
+
+/* argv[0] is the command's name. Returns -1 to go on, else the exit code (help was printed: 0;
+ * wrong use was explained on stderr: 2). */
+int options_parse(arguments *rest, int argc, char **argv, const command *command, const option *options);
+
+/* Prints "reverie: message" on stderr; returns EXIT_USAGE for RV_ERR_USAGE, else EXIT_FAILED. */
+int fail(const rv_error *err);
+/* The same with a message of its own; returns EXIT_USAGE. */
+int fail_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Progress on stderr: one line, rewritten on a terminal; a line every few seconds elsewhere.
+ * Returns false (cancel) after SIGINT or SIGTERM. Pass NULL as context. */
+bool show_progress(void *context, const rv_progress *event);
+/* Ends the progress line, if one is on the screen. */
+void end_progress(void);
+/* Ctrl-C and SIGTERM are from now on seen by show_progress; a second one kills. */
+void catch_signals(void);
+
+/* The text a command works on: --text, --file, or standard input. malloc'ed; NULL after having
+ * explained itself on stderr. */
+char *read_text(const char *text, const char *file, size_t *length);
+
+#endif

@@ -1,0 +1,99 @@
+/* What a command says to the person who waits: progress, and the text it reads. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "options.h"
+
+static volatile sig_atomic_t interrupted;
+static bool line_open;
+
+static void on_signal(int number)
+{
+    interrupted = 1;
+    signal(number, SIG_DFL);
+}
+
+void catch_signals(void)
+{
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+void end_progress(void)
+{
+    if (line_open) fputs(isatty(STDERR_FILENO) ? "\r\033[K" : "", stderr);
+    line_open = false;
+}
+
+bool show_progress(void *context, const rv_progress *event)
+{
+    (void)context;
+    static double last;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    bool terminal = isatty(STDERR_FILENO), complete = event->total > 0 && event->done >= event->total;
+    if (complete ? !line_open : now - last < (terminal ? 0.1 : 5)) return !interrupted;
+    last = now;
+    line_open = true;
+    fputs(terminal ? "\r\033[K" : "", stderr);
+    if (event->total > 0)
+        fprintf(stderr, "%s %3.0f %% (%.0f of %.0f %s)", event->what, 100 * event->done / event->total, event->done,
+                event->total, event->unit);
+    else
+        fprintf(stderr, "%s %.0f %s", event->what, event->done, event->unit);
+    if (event->note) fprintf(stderr, "  %s", event->note);
+    if (!terminal) fputc('\n', stderr);
+    fflush(stderr);
+    return !interrupted;
+}
+
+static char *read_stream(FILE *stream, size_t *length)
+{
+    char *bytes = NULL;
+    size_t capacity = 0;
+    *length = 0;
+    for (;;) {
+        if (*length + 1 >= capacity) {
+            capacity = capacity ? 2 * capacity : 65536;
+            char *grown = realloc(bytes, capacity);
+            if (!grown) break;
+            bytes = grown;
+        }
+        size_t n = fread(bytes + *length, 1, capacity - *length - 1, stream);
+        if (n == 0) {
+            if (ferror(stream)) break;
+            bytes[*length] = '\0';
+            return bytes;
+        }
+        *length += n;
+    }
+    free(bytes);
+    return NULL;
+}
+
+char *read_text(const char *text, const char *file, size_t *length)
+{
+    if (text && file) {
+        fail_usage("give --text or --file, not both");
+        return NULL;
+    }
+    if (text) {
+        *length = strlen(text);
+        char *copy = malloc(*length + 1);
+        return copy ? memcpy(copy, text, *length + 1) : NULL;
+    }
+    FILE *stream = file && strcmp(file, "-") != 0 ? fopen(file, "rb") : stdin;
+    char *bytes = stream ? read_stream(stream, length) : NULL;
+    if (!bytes) {
+        fprintf(stderr, "reverie: %s: ", file ? file : "standard input");
+        perror("cannot read");
+    }
+    if (stream && stream != stdin) fclose(stream);
+    return bytes;
+}

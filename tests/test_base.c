@@ -1,0 +1,98 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/text.h"
+
+static void random_streams_are_named_not_shared(void **state)
+{
+    (void)state;
+    rv_random a = rv_random_stream(7, 1, 2), b = rv_random_stream(7, 1, 2), c = rv_random_stream(7, 1, 3);
+    int equal = 0;
+    for (int i = 0; i < 100; i++) {
+        uint32_t x = rv_random_u32(&a);
+        assert_int_equal(x, rv_random_u32(&b));
+        equal += x == rv_random_u32(&c);
+    }
+    assert_true(equal < 3);
+}
+
+/* Known answer of Philox4x32-10 for counter and key zero (Random123's kat_vectors). */
+static void random_matches_the_published_vector(void **state)
+{
+    (void)state;
+    rv_random r = rv_random_stream(0, 0, 0);
+    const uint32_t expected[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+    for (int i = 0; i < 4; i++) assert_int_equal(rv_random_u32(&r), expected[i]);
+}
+
+static void random_moments(void **state)
+{
+    (void)state;
+    rv_random r = rv_random_stream(1, 0, 0);
+    double sum = 0, squares = 0;
+    size_t n = 20000, counts[7] = {0};
+    for (size_t i = 0; i < n; i++) {
+        double x = rv_random_normal(&r);
+        sum += x;
+        squares += x * x;
+        counts[rv_random_below(&r, 7)]++;
+    }
+    assert_true(fabs(sum / (double)n) < 0.03);
+    assert_true(fabs(squares / (double)n - 1) < 0.05);
+    for (int i = 0; i < 7; i++) assert_in_range(counts[i], n / 7 - 300, n / 7 + 300);
+}
+
+static void errors_carry_context(void **state)
+{
+    (void)state;
+    rv_error err;
+    assert_int_equal(rv_fail(&err, RV_ERR_FORMAT, "expected %d", 3), RV_ERR_FORMAT);
+    rv_context(&err, RV_ERR_FORMAT, "%s", "a.bin");
+    assert_string_equal(err.message, "a.bin: expected 3");
+    assert_string_equal(rv_status_text(RV_ERR_FORMAT), "malformed file");
+    assert_string_equal(rv_status_text((rv_status)999), "unknown status");
+}
+
+static void utf8_rejects_what_is_not(void **state)
+{
+    (void)state;
+    unsigned c;
+    assert_int_equal(rv_utf8_decode("\xf0\x9f\x98\x80", 4, &c), 4);
+    assert_int_equal(c, 0x1F600);
+    assert_int_equal(rv_utf8_decode("\xc0\x80", 2, &c), 0);
+    assert_int_equal(rv_utf8_decode("\xed\xa0\x80", 3, &c), 0);
+    assert_int_equal(rv_utf8_decode("\xe2\x82", 2, &c), 0);
+    char out[4];
+    assert_int_equal(rv_utf8_encode(0x20AC, out), 3);
+    assert_memory_equal(out, "\xe2\x82\xac", 3);
+}
+
+static void allocation_refuses_overflow(void **state)
+{
+    (void)state;
+    assert_null(rv_alloc(SIZE_MAX / 2, 4));
+    void *p = rv_alloc(0, 4);
+    assert_non_null(p);
+    free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_streams_are_named_not_shared),
+        cmocka_unit_test(random_matches_the_published_vector),
+        cmocka_unit_test(random_moments),
+        cmocka_unit_test(errors_carry_context),
+        cmocka_unit_test(utf8_rejects_what_is_not),
+        cmocka_unit_test(allocation_refuses_overflow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
