@@ -23,12 +23,12 @@
 /* A weight matrix packed once for streaming: `panels` panels of `width` output columns each,
  * data[(panel * K + k) * width + j] = W[panel * width + j, k], zero beyond M.   y = x W^T + bias */
 typedef struct rv_matrix {
-    size_t K, M;         /* inputs, outputs */
-    size_t width;        /* columns in a panel; set by the kernels that packed it */
-    size_t panels;       /* ceil(M / width) */
-    real *data;          /* (panels, K, width), 64-byte aligned */
-    real *bias;          /* (panels * width) or NULL */
-    uint16_t *narrow;    /* the same in bf16 for screening, pairs of k interleaved; or NULL */
+    size_t K, M;      /* inputs, outputs */
+    size_t width;     /* columns in a panel; set by the kernels that packed it */
+    size_t panels;    /* ceil(M / width) */
+    real *data;       /* (panels, K, width), 64-byte aligned */
+    real *bias;       /* (panels * width) or NULL */
+    uint16_t *narrow; /* the same in bf16 for screening, pairs of k interleaved; or NULL */
 } rv_matrix;
 
 /* What happens to a product before it is stored. */
@@ -38,10 +38,10 @@ typedef enum rv_epilogue {
 } rv_epilogue;
 
 typedef enum rv_activation {
-    RV_ACT_GELU_TANH, /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
-    RV_ACT_GELU_ERF,  /* 0.5 x (1 + erf(x / sqrt 2)) */
-    RV_ACT_QUICK_GELU,/* x sigmoid(1.702 x) */
-    RV_ACT_SILU,      /* x sigmoid(x) */
+    RV_ACT_GELU_TANH,  /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+    RV_ACT_GELU_ERF,   /* 0.5 x (1 + erf(x / sqrt 2)) */
+    RV_ACT_QUICK_GELU, /* x sigmoid(1.702 x) */
+    RV_ACT_SILU,       /* x sigmoid(x) */
     RV_ACT_RELU
 } rv_activation;
 
@@ -49,7 +49,8 @@ typedef enum rv_activation {
  * first <= p < first + count, has its key at keys + (p - first) * stride (G * D numbers). */
 typedef struct rv_segment {
     const real *keys, *values;
-    real *dkeys, *dvalues; /* accumulated into by backward; NULL: not wanted (a shared prefix) */
+    real *dkeys,
+        *dvalues; /* accumulated into by backward; NULL: not wanted (a shared prefix) */
     size_t first, count, stride;
 } rv_segment;
 
@@ -64,8 +65,8 @@ typedef struct rv_attention_sequence {
 typedef struct rv_attention_shape {
     size_t H, G, D;
     real scale;
-    real softcap;   /* scores become cap * tanh(score / cap); 0: none */
-    size_t window;  /* position i sees j with 0 <= i - j < window; 0: all */
+    real softcap;  /* scores become cap * tanh(score / cap); 0: none */
+    size_t window; /* position i sees j with 0 <= i - j < window; 0: all */
 } rv_attention_shape;
 
 typedef struct rv_kernels {
@@ -76,20 +77,21 @@ typedef struct rv_kernels {
     void (*linear_forward)(real *out, size_t ldo, const real *x, size_t ldx, const rv_matrix *m,
                            size_t N, rv_epilogue epilogue, int threads);
     /* dx (N, ldx) += dout (N, ldo) W.   d/dx of the line above */
-    void (*linear_backward)(real *dx, size_t ldx, const real *dout, size_t ldo, const rv_matrix *m,
-                            size_t N, int threads);
+    void (*linear_backward)(real *dx, size_t ldx, const real *dout, size_t ldo,
+                            const rv_matrix *m, size_t N, int threads);
     /* dW (M, K) += dout^T x, dbias (M) += column sums of dout; either may be NULL. Row-major. */
     void (*linear_backward_weight)(real *dW, real *dbias, const real *dout, size_t ldo,
                                    const real *x, size_t ldx, size_t N, size_t K, size_t M,
                                    int threads);
 
     /* Fused unembedding: lse[n] = log sum_v exp(c(x[n] . W[v])), label_logit[n] = c(x[n] . W[label[n]]),
-     * c(z) = softcap * tanh(z / softcap), or z where softcap is 0. Rows v >= valid are left out of the
+     * c(z) = softcap * tanh(z / softcap), or z where softcap is 0; the head's bias, if any, is added
+     * inside c. Rows v >= valid are left out of the
      * sum (padded vocabularies). label[n] < 0: no label, label_logit[n] is not written. The
      * logits are never stored. */
     void (*logsumexp_forward)(real *lse, real *label_logit, const real *x, size_t ldx,
-                              const int32_t *label, const rv_matrix *head, size_t N, size_t valid,
-                              real softcap, int threads);
+                              const int32_t *label, const rv_matrix *head, size_t N,
+                              size_t valid, real softcap, int threads);
     /* With loss = sum_n weight[n] * (lse[n] - label_logit[n]):  dx (N, ldx) += d loss / dx.
      * weight[n] = 0 skips the row. */
     void (*logsumexp_backward)(real *dx, size_t ldx, const real *lse, const real *x,
@@ -103,13 +105,14 @@ typedef struct rv_kernels {
     void (*attention_forward)(real *out, size_t ldo, real *const *probabilities, const real *q,
                               size_t ldq, const rv_attention_sequence *sequences, size_t count,
                               const rv_attention_shape *shape, int threads);
-    /* dq (N, ldq) is accumulated; dkeys and dvalues of the segments too. dprobabilities (same layout as
+    /* dq (N, lddq) is accumulated; dkeys and dvalues of the segments too. probabilities as forward
+     * gave them; NULL, or NULL for a sequence: computed again. dprobabilities (same layout as
      * probabilities, per sequence, entries may be NULL, the whole may be NULL) is an extra gradient that
      * arrives at the pattern itself; dscores likewise at the scores (before softmax, after scale and
      * softcap). */
-    void (*attention_backward)(real *dq, size_t ldq, const real *dout, size_t ldo,
+    void (*attention_backward)(real *dq, size_t lddq, const real *dout, size_t ldo,
                                real *const *probabilities, const real *const *dprobabilities,
-                               const real *const *dscores, const real *q, size_t ldq_in,
+                               const real *const *dscores, const real *q, size_t ldq,
                                const rv_attention_sequence *sequences, size_t count,
                                const rv_attention_shape *shape, int threads);
 
@@ -117,12 +120,13 @@ typedef struct rv_kernels {
      * C channels; `groups` norms side by side in a row (per-head q/k norm: groups = heads, C = D, the
      * same weight for each); x and out have leading dimension ld >= groups * C. rstd (N, groups) and
      * mean (N, groups) are saved for backward (may be NULL). bias may be NULL. out may be x. */
-    void (*layernorm_forward)(real *out, size_t ldo, real *mean, real *rstd, const real *x, size_t ldx,
-                              const real *weight, const real *bias, size_t N, size_t C, real eps,
-                              int threads);
-    void (*layernorm_backward)(real *dx, size_t lddx, real *dweight, real *dbias, const real *dout,
-                               size_t ldo, const real *x, size_t ldx, const real *weight,
-                               const real *mean, const real *rstd, size_t N, size_t C, int threads);
+    void (*layernorm_forward)(real *out, size_t ldo, real *mean, real *rstd, const real *x,
+                              size_t ldx, const real *weight, const real *bias, size_t N,
+                              size_t C, real eps, int threads);
+    void (*layernorm_backward)(real *dx, size_t lddx, real *dweight, real *dbias,
+                               const real *dout, size_t ldo, const real *x, size_t ldx,
+                               const real *weight, const real *mean, const real *rstd, size_t N,
+                               size_t C, int threads);
     void (*rmsnorm_forward)(real *out, size_t ldo, real *rstd, const real *x, size_t ldx,
                             const real *weight, size_t N, size_t groups, size_t C, real eps,
                             int threads);
@@ -137,15 +141,16 @@ typedef struct rv_kernels {
                                rv_activation activation, int threads);
     /* dpre, dup are accumulated. */
     void (*activation_backward)(real *dpre, size_t lddpre, real *dup, size_t lddup,
-                                const real *dpost, size_t lddpost, const real *pre, size_t ldpre,
-                                const real *up, size_t ldup, size_t N, size_t F,
+                                const real *dpost, size_t lddpost, const real *pre,
+                                size_t ldpre, const real *up, size_t ldup, size_t N, size_t F,
                                 rv_activation activation, int threads);
 
     /* Rotary embedding in place on `heads` heads of D numbers a row; the first R = 2 * pairs of each
      * head rotate in the half-split pairing (x[i], x[i + pairs]). cosine, sine: (positions, pairs)
      * tables; position (N). inverse: rotate back (that is backward). */
-    void (*rope)(real *x, size_t ldx, const int32_t *position, const real *cosine, const real *sine,
-                 size_t N, size_t heads, size_t D, size_t pairs, bool inverse, int threads);
+    void (*rope)(real *x, size_t ldx, const int32_t *position, const real *cosine,
+                 const real *sine, size_t N, size_t heads, size_t D, size_t pairs, bool inverse,
+                 int threads);
 } rv_kernels;
 
 /* Plain C on `real`; every entry; single-threaded whatever `threads` says. */
@@ -157,12 +162,13 @@ const rv_kernels *rv_kernels_reference(void);
 const rv_kernels *rv_kernels_select(const char *name);
 
 /* Allocates and packs W (M, K), row-major, and bias (M) or NULL for these kernels. */
-rv_status rv_matrix_pack(rv_matrix *out, const rv_kernels *kernels, const real *W, const real *bias,
-                         size_t M, size_t K, rv_error *err);
+rv_status rv_matrix_pack(rv_matrix *out, const rv_kernels *kernels, const real *W,
+                         const real *bias, size_t M, size_t K, rv_error *err);
 /* The same in steps, without a second copy of the whole: allocate, then set row after row. */
-rv_status rv_matrix_init(rv_matrix *out, const rv_kernels *kernels, size_t M, size_t K, bool bias,
-                         rv_error *err);
-void rv_matrix_set_rows(rv_matrix *m, size_t first, size_t count, const real *W /* (count, K) */);
+rv_status rv_matrix_init(rv_matrix *out, const rv_kernels *kernels, size_t M, size_t K,
+                         bool bias, rv_error *err);
+void rv_matrix_set_rows(rv_matrix *m, size_t first, size_t count,
+                        const real *W /* (count, K) */);
 void rv_matrix_get_row(const rv_matrix *m, size_t row, real *out /* (K) */);
 void rv_matrix_release(rv_matrix *m);
 
