@@ -9,7 +9,7 @@ WERROR   ?=
 PREFIX   ?= /usr/local
 VERSION  := 0.1.0
 
-PACKAGES := jansson libpcre2-8 libcurl libpng zlib libutf8proc
+PACKAGES := jansson libpcre2-8 libcurl libcrypto libpng zlib libutf8proc
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wno-unknown-pragmas $(if $(WERROR),-Werror)
 OPTIMISE := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all,-O2)
