@@ -21,27 +21,38 @@ typedef enum rv_format { RV_FORMAT_SAFETENSORS, RV_FORMAT_GGUF, RV_FORMAT_LLAMA2
 
 /* Element types that can be read. Ids are ours; dtype_info has names and block sizes. */
 typedef enum rv_dtype {
-    RV_F32, RV_F16, RV_BF16, RV_F64,
-    RV_Q4_0, RV_Q4_1, RV_Q5_0, RV_Q5_1, RV_Q8_0,
-    RV_Q2_K, RV_Q3_K, RV_Q4_K, RV_Q5_K, RV_Q6_K,
+    RV_F32,
+    RV_F16,
+    RV_BF16,
+    RV_F64,
+    RV_Q4_0,
+    RV_Q4_1,
+    RV_Q5_0,
+    RV_Q5_1,
+    RV_Q8_0,
+    RV_Q2_K,
+    RV_Q3_K,
+    RV_Q4_K,
+    RV_Q5_K,
+    RV_Q6_K,
     RV_OTHER, /* present in the file, but not readable as numbers (integer buffers, newer quants) */
     RV_DTYPE_COUNT
 } rv_dtype;
 
 typedef struct rv_dtype_info {
-    const char *name;       /* "Q4_K" */
-    size_t block_elements;  /* 256; 1 for plain types */
-    size_t block_bytes;     /* 144 */
+    const char *name;      /* "Q4_K" */
+    size_t block_elements; /* 256; 1 for plain types */
+    size_t block_bytes;    /* 144 */
 } rv_dtype_info;
 
 const rv_dtype_info *rv_dtype_describe(rv_dtype dtype);
 
-enum { RV_MAX_RANK = 4 };
+enum { RV_MAX_RANK = 8 };
 
 /* Shapes are row-major whatever the file: shape[rank - 1] varies fastest (GGUF's reversed). */
 typedef struct rv_tensor {
-    const char *name;        /* owned by the checkpoint */
-    const char *type_name;   /* as the file calls it, also for RV_OTHER */
+    const char *name;      /* owned by the checkpoint */
+    const char *type_name; /* as the file calls it, also for RV_OTHER */
     rv_dtype dtype;
     size_t rank, shape[RV_MAX_RANK];
     size_t elements;
@@ -62,7 +73,8 @@ size_t rv_checkpoint_bytes(const rv_checkpoint *ck); /* of all mapped files */
 
 size_t rv_checkpoint_count(const rv_checkpoint *ck);
 const rv_tensor *rv_checkpoint_at(const rv_checkpoint *ck, size_t index);
-const rv_tensor *rv_checkpoint_find(const rv_checkpoint *ck, const char *name); /* NULL: absent */
+const rv_tensor *rv_checkpoint_find(const rv_checkpoint *ck,
+                                    const char *name); /* NULL: absent */
 
 /* 64 hex digits and NUL: SHA-256 over the weight files' bytes (in shard order). Reads the files
  * once; computed on demand. */
@@ -82,13 +94,27 @@ bool rv_meta_array(const rv_checkpoint *ck, const char *key, size_t *count);
 bool rv_meta_array_string(const rv_checkpoint *ck, const char *key, size_t i, const char **out,
                           size_t *length);
 bool rv_meta_array_number(const rv_checkpoint *ck, const char *key, size_t i, double *out);
+/* (array_number reads integers, floats and, as 0 or 1, bools) */
 
 /* Dequantises rows [first, first + count) of a tensor seen as (elements / shape[rank-1]) rows of
  * shape[rank-1] numbers, into out (count, shape[rank-1]). RV_ERR_UNSUPPORTED for RV_OTHER. */
 rv_status rv_tensor_read_rows(const rv_tensor *tensor, size_t first, size_t count, real *out,
                               rv_error *err);
 
-/* All elements, rank 1 and 0 included. */
+/* All elements of any rank; rank 0 is one number. */
 rv_status rv_tensor_read(const rv_tensor *tensor, real *out, rv_error *err);
+
+/* What the weights take, in the file and unpacked. Tensors that cannot be read as numbers
+ * (RV_OTHER) are counted by type, but not among parameters and unpacked sizes. */
+typedef struct rv_checkpoint_plan {
+    size_t tensors[RV_DTYPE_COUNT]; /* by rv_dtype: how many, */
+    size_t elements[RV_DTYPE_COUNT];
+    size_t bytes[RV_DTYPE_COUNT]; /* and their length in the file */
+    size_t file_bytes;            /* all files, headers included */
+    size_t parameters;
+    size_t float32_bytes, bfloat16_bytes; /* all parameters unpacked */
+} rv_checkpoint_plan;
+
+void rv_checkpoint_plan_memory(rv_checkpoint_plan *out, const rv_checkpoint *ck);
 
 #endif
