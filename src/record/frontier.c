@@ -1,0 +1,157 @@
+#include "record/frontier.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct ranked {
+    rv_point point;
+    size_t index;
+} ranked;
+
+/* By cross-entropy, then the more active first, then the earlier. */
+static int by_fluency(const void *left, const void *right)
+{
+    const ranked *a = left, *b = right;
+    if (a->point.cross_entropy != b->point.cross_entropy)
+        return a->point.cross_entropy < b->point.cross_entropy ? -1 : 1;
+    if (a->point.activation != b->point.activation)
+        return a->point.activation > b->point.activation ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+size_t rv_non_dominated(size_t *out, const rv_point *points, size_t n)
+{
+    if (n == 0) return 0;
+    ranked *order = n <= SIZE_MAX / sizeof *order ? malloc(n * sizeof *order) : NULL;
+    if (!order) return RV_NOT_FOUND;
+    size_t kept = 0, found = 0;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(points[i].activation) && isfinite(points[i].cross_entropy))
+            order[kept++] = (ranked){points[i], i};
+    qsort(order, kept, sizeof *order, by_fluency);
+    for (size_t i = 0; i < kept; i++)
+        if (found == 0 || order[i].point.activation > points[out[found - 1]].activation)
+            out[found++] = order[i].index;
+    free(order);
+    return found;
+}
+
+double rv_best_at(const rv_point *points, size_t n, double x)
+{
+    double best = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if (points[i].cross_entropy <= x && points[i].activation > best)
+            best = points[i].activation;
+    return best;
+}
+
+double rv_frontier_area(const rv_point *points, size_t n)
+{
+    double sum = 0;
+    for (int tenth = 30; tenth <= 90; tenth++)
+        sum += fmax(0, rv_best_at(points, n, tenth / 10.0));
+    return sum / 61;
+}
+
+bool rv_wins_at(const rv_point *points, size_t n, const rv_point *windows, size_t m, double x)
+{
+    return rv_best_at(points, n, x) > rv_best_at(windows, m, x);
+}
+
+bool rv_wins_published(const rv_point *points, size_t n, const rv_point *windows, size_t m)
+{
+    double best = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if (points[i].cross_entropy >= 3 && points[i].cross_entropy <= 9)
+            best = fmax(best, points[i].activation);
+    return best > rv_best_at(windows, m, INFINITY);
+}
+
+static int by_value(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+double rv_quantile(double *values, size_t n, double p)
+{
+    if (n == 0) return NAN;
+    qsort(values, n, sizeof *values, by_value);
+    double at = p * (double)(n - 1);
+    size_t low = (size_t)at, high = low + 1 < n ? low + 1 : low;
+    return values[low] + (at - (double)low) * (values[high] - values[low]);
+}
+
+double rv_spread(double *values, size_t n)
+{
+    if (n < 2) return NAN;
+    double median = rv_quantile(values, n, 0.5);
+    if (median == 0) return NAN;
+    return (rv_quantile(values, n, 0.75) - rv_quantile(values, n, 0.25)) / median;
+}
+
+size_t rv_choose_headline(const rv_point *points, size_t n, double median)
+{
+    size_t best = RV_NOT_FOUND, fluent = RV_NOT_FOUND;
+    for (size_t i = 0; i < n; i++) {
+        rv_point p = points[i];
+        if (!isfinite(p.activation) || !isfinite(p.cross_entropy)) continue;
+        if (fluent == RV_NOT_FOUND || p.cross_entropy < points[fluent].cross_entropy)
+            fluent = i;
+        if (!(p.cross_entropy <= median)) continue;
+        if (best == RV_NOT_FOUND || p.activation > points[best].activation ||
+            (p.activation == points[best].activation &&
+             p.cross_entropy < points[best].cross_entropy))
+            best = i;
+    }
+    return best != RV_NOT_FOUND ? best : fluent;
+}
+
+static bool has_id(const rv_dream_record *dream, size_t end, int32_t id)
+{
+    for (size_t i = 0; i < end; i++)
+        if (dream->tokens[i].id == id) return true;
+    return false;
+}
+
+double rv_token_overlap(const rv_dream_record *a, const rv_dream_record *b)
+{
+    size_t both = 0, either = 0;
+    for (size_t i = 0; i < a->token_count; i++) {
+        if (has_id(a, i, a->tokens[i].id)) continue;
+        either++;
+        both += has_id(b, b->token_count, a->tokens[i].id);
+    }
+    for (size_t i = 0; i < b->token_count; i++)
+        either += !has_id(b, i, b->tokens[i].id) && !has_id(a, a->token_count, b->tokens[i].id);
+    return either ? (double)both / (double)either : 1;
+}
+
+/* Whether a dream is unlike dreams[first] and all those picked. */
+static bool differs(const rv_dream_record *dreams, size_t i, size_t first, const size_t *picked,
+                    size_t n)
+{
+    if (i == first || rv_token_overlap(&dreams[i], &dreams[first]) > 0.5) return false;
+    for (size_t k = 0; k < n; k++)
+        if (picked[k] == i || rv_token_overlap(&dreams[i], &dreams[picked[k]]) > 0.5)
+            return false;
+    return true;
+}
+
+size_t rv_choose_diverse(size_t *out, size_t most, const rv_dream_record *dreams,
+                         const size_t *candidates, size_t n, size_t first)
+{
+    size_t found = 0;
+    while (found < most) {
+        size_t best = RV_NOT_FOUND;
+        for (size_t k = 0; k < n; k++) {
+            size_t i = candidates[k];
+            if (best != RV_NOT_FOUND && !(dreams[i].activation > dreams[best].activation))
+                continue;
+            if (differs(dreams, i, first, out, found)) best = i;
+        }
+        if (best == RV_NOT_FOUND) break;
+        out[found++] = best;
+    }
+    return found;
+}

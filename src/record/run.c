@@ -1,0 +1,427 @@
+/* JSON lines to records, driven by the tables in schema.c. */
+#include "record/run.h"
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "record/schema.h"
+
+enum { FILE_LIMIT = 1 << 30, PATH_ROOM = 160 };
+
+/* Where the reader stands: file:line: type.field */
+typedef struct place {
+    rv_arena *arena;
+    const char *file;
+    size_t line;
+    char field[PATH_ROOM];
+    rv_error *err;
+} place;
+
+static const char *type_name(const json_t *json)
+{
+    static const char *const names[] = {"an object", "a list", "a string", "an integer",
+                                        "a number",  "a flag", "a flag",   "null"};
+    return json ? names[json_typeof(json)] : "nothing";
+}
+
+static rv_status wrong(const place *at, const char *expected, const json_t *found)
+{
+    return rv_fail(at->err, RV_ERR_FORMAT, "%s:%zu: %s: expected %s, found %s", at->file,
+                   at->line, at->field, expected, type_name(found));
+}
+
+static rv_status read_struct(place *at, char *object, const json_t *json,
+                             const rv_struct *type);
+
+/* Copies a string into the arena. */
+static rv_status keep(place *at, const char **out, const void *bytes, size_t length)
+{
+    *out = rv_arena_copy(at->arena, bytes, length);
+    return *out ? RV_OK : rv_fail_memory(at->err, length);
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The bytes of a text that is not UTF-8, from its sibling KEY_bytes. */
+static rv_status read_hex(place *at, rv_string *out, const json_t *json)
+{
+    size_t length = json_string_length(json);
+    const char *hex = json_string_value(json);
+    if (!hex) return wrong(at, "the text's bytes in hex", json);
+    char *bytes = rv_arena_alloc(at->arena, length / 2 + 1, 1);
+    if (!bytes) return rv_fail_memory(at->err, length / 2 + 1);
+    for (size_t i = 0; i < length; i++) {
+        int digit = hex_digit(hex[i]);
+        if (digit < 0 || length % 2) return wrong(at, "pairs of hex digits (0-9, a-f)", json);
+        bytes[i / 2] = (char)(bytes[i / 2] << 4 | digit);
+    }
+    *out = (rv_string){bytes, length / 2};
+    return RV_OK;
+}
+
+static rv_status read_text_field(place *at, rv_string *out, const json_t *owner,
+                                 const char *key, const json_t *json)
+{
+    if (!json_is_string(json)) return wrong(at, "a string", json);
+    char name[64];
+    snprintf(name, sizeof name, "%s_bytes", key);
+    const json_t *hex = json_object_get(owner, name);
+    if (hex) return read_hex(at, out, hex);
+    out->length = json_string_length(json);
+    return keep(at, &out->bytes, json_string_value(json), out->length);
+}
+
+static rv_status read_list(place *at, const char **out, size_t *count, const json_t *json,
+                           const rv_struct *type)
+{
+    if (!json_is_array(json)) return wrong(at, "a list", json);
+    size_t n = json_array_size(json), used = strlen(at->field);
+    char *items = rv_arena_alloc(at->arena, n, type->size);
+    if (!items) return rv_fail_memory(at->err, n * type->size);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(at->field + used, sizeof at->field - used, "[%zu]", i);
+        RV_TRY(read_struct(at, items + i * type->size, json_array_get(json, i), type));
+    }
+    at->field[used] = '\0';
+    *out = items;
+    *count = n;
+    return RV_OK;
+}
+
+static rv_status read_numbers(place *at, const double **out, size_t *count, const json_t *json)
+{
+    if (!json_is_array(json)) return wrong(at, "a list of numbers", json);
+    size_t n = json_array_size(json);
+    double *items = rv_arena_alloc(at->arena, n, sizeof *items);
+    if (!items) return rv_fail_memory(at->err, n * sizeof *items);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *item = json_array_get(json, i);
+        if (!json_is_number(item)) return wrong(at, "a list of numbers", item);
+        items[i] = json_number_value(item);
+    }
+    *out = items;
+    *count = n;
+    return RV_OK;
+}
+
+static rv_status read_object_text(place *at, const char **out, const json_t *json)
+{
+    if (!json_is_object(json)) return wrong(at, "an object", json);
+    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    rv_status status = text ? keep(at, out, text, strlen(text)) : rv_fail_memory(at->err, 0);
+    free(text);
+    return status;
+}
+
+static rv_status read_value(place *at, char *object, const rv_field *f, const json_t *owner,
+                            const json_t *json)
+{
+    char *to = object + f->offset;
+    size_t *count = (size_t *)(object + f->count_offset);
+    switch (f->kind) {
+    case RV_FIELD_NAME:
+        if (!json_is_string(json)) return wrong(at, "a string", json);
+        if (strlen(json_string_value(json)) != json_string_length(json))
+            return wrong(at, "a string without NUL", json);
+        return keep(at, (const char **)to, json_string_value(json), json_string_length(json));
+    case RV_FIELD_TEXT:
+        return read_text_field(at, (rv_string *)to, owner, f->key, json);
+    case RV_FIELD_NUMBER:
+        if (!json_is_number(json)) return wrong(at, "a number", json);
+        *(double *)to = json_number_value(json);
+        return RV_OK;
+    case RV_FIELD_COUNT:
+        if (!json_is_integer(json) || json_integer_value(json) < 0)
+            return wrong(at, "a whole number of at least 0", json);
+        *(uint64_t *)to = (uint64_t)json_integer_value(json);
+        return RV_OK;
+    case RV_FIELD_ID:
+        if (!json_is_integer(json) || json_integer_value(json) < 0 ||
+            json_integer_value(json) > INT32_MAX)
+            return wrong(at, "a token id (0 to 2147483647)", json);
+        *(int32_t *)to = (int32_t)json_integer_value(json);
+        return RV_OK;
+    case RV_FIELD_FLAG:
+        if (!json_is_boolean(json)) return wrong(at, "true or false", json);
+        *(bool *)to = json_is_true(json);
+        return RV_OK;
+    case RV_FIELD_OBJECT:
+        return read_struct(at, to, json, f->of);
+    case RV_FIELD_LIST:
+        return read_list(at, (const char **)to, count, json, f->of);
+    case RV_FIELD_NUMBERS:
+        return read_numbers(at, (const double **)to, count, json);
+    case RV_FIELD_JSON:
+        return read_object_text(at, (const char **)to, json);
+    }
+    return RV_OK;
+}
+
+static rv_status read_struct(place *at, char *object, const json_t *json, const rv_struct *type)
+{
+    if (!json_is_object(json)) return wrong(at, "an object", json);
+    rv_struct_clear(object, type);
+    size_t used = strlen(at->field);
+    for (const rv_field *f = type->fields; f->key; f++) {
+        const json_t *value = json_object_get(json, f->key);
+        snprintf(at->field + used, sizeof at->field - used, ".%s", f->key);
+        if (value && !(json_is_null(value) && !f->required))
+            RV_TRY(read_value(at, object, f, json, value));
+        else if (f->required)
+            return wrong(at, "a value", value);
+    }
+    at->field[used] = '\0';
+    return RV_OK;
+}
+
+/* ---- lines to runs ------------------------------------------------------------------------- */
+
+#define PUSH(run, list, name, record, err)                                                  \
+    do {                                                                                    \
+        RV_TRY(rv_grow((void **)&(run)->list, &(run)->name##_room, (run)->name##_count + 1, \
+                       sizeof(record), err));                                               \
+        (run)->list[(run)->name##_count++] = (record);                                      \
+    } while (0)
+
+/* By ids, then by place in the file. */
+static int by_ids(const void *left, const void *right)
+{
+    const rv_dream_record *a = *(const rv_dream_record *const *)left;
+    const rv_dream_record *b = *(const rv_dream_record *const *)right;
+    if (a->token_count != b->token_count) return a->token_count < b->token_count ? -1 : 1;
+    for (size_t i = 0; i < a->token_count; i++)
+        if (a->tokens[i].id != b->tokens[i].id)
+            return a->tokens[i].id < b->tokens[i].id ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static bool same_ids(const rv_dream_record *a, const rv_dream_record *b)
+{
+    if (a->token_count != b->token_count) return false;
+    for (size_t i = 0; i < a->token_count; i++)
+        if (a->tokens[i].id != b->tokens[i].id) return false;
+    return true;
+}
+
+/* The rules of docs/formats.md: of dreams with the same ids the last stands; marks given before
+ * the last headline do not count. */
+static rv_status settle_dreams(rv_run *run, rv_error *err)
+{
+    size_t n = run->dream_count, kept = 0, headline = 0;
+    rv_dream_record **order;
+    RV_TRY(RV_NEW(order, n, err));
+    for (size_t i = 0; i < n; i++) {
+        order[i] = &run->dreams[i];
+        if (order[i]->headline) headline = i;
+    }
+    for (size_t i = 0; i < headline; i++) {
+        run->dreams[i].headline = false;
+        run->dreams[i].diverse = 0;
+    }
+    qsort(order, n, sizeof *order, by_ids);
+    for (size_t i = 0; i + 1 < n; i++)
+        if (same_ids(order[i], order[i + 1])) order[i]->tokens = NULL;
+    free(order);
+    for (size_t i = 0; i < n; i++)
+        if (run->dreams[i].tokens) run->dreams[kept++] = run->dreams[i];
+    run->dream_count = kept;
+    return RV_OK;
+}
+
+static rv_status check_quantiles(const place *at, const rv_quantiles_record *q)
+{
+    if (q->probability_count == q->value_count) return RV_OK;
+    return rv_fail(
+        at->err, RV_ERR_FORMAT,
+        "%s:%zu: quantiles.values: expected %zu numbers, as many as probabilities, found %zu",
+        at->file, at->line, q->probability_count, q->value_count);
+}
+
+/* A run record opens a run; one with the id of the run that it stands in continues that. */
+static rv_status open_run(rv_runs *runs, rv_run **current, const rv_run_record *about,
+                          const char *file, rv_error *err)
+{
+    if (*current && strcmp((*current)->about.id, about->id) == 0) return RV_OK;
+    RV_TRY(
+        rv_grow((void **)&runs->items, &runs->room, runs->count + 1, sizeof *runs->items, err));
+    *current = &runs->items[runs->count++];
+    **current = (rv_run){.about = *about,
+                         .quantiles = rv_quantiles_record_empty(),
+                         .end = rv_end_record_empty(),
+                         .file = file};
+    return RV_OK;
+}
+
+#define READ(name, json)       \
+    rv_##name##_record record; \
+    RV_TRY(read_struct(at, (char *)&record, json, &rv_##name##_struct))
+
+static rv_status add_run(rv_runs *runs, rv_run **current, place *at, const json_t *json)
+{
+    READ(run, json);
+    return open_run(runs, current, &record, at->file, at->err);
+}
+
+static rv_status add_quantiles(rv_run *run, place *at, const json_t *json)
+{
+    READ(quantiles, json);
+    run->quantiles = record;
+    return check_quantiles(at, &record);
+}
+
+static rv_status add_end(rv_run *run, place *at, const json_t *json)
+{
+    READ(end, json);
+    run->end = record;
+    return RV_OK;
+}
+
+static rv_status add_record(rv_run *run, place *at, const char *type, const json_t *json)
+{
+    if (strcmp(type, "dream") == 0) {
+        READ(dream, json);
+        PUSH(run, dreams, dream, record, at->err);
+        return RV_OK;
+    }
+    if (strcmp(type, "quantiles") == 0) return add_quantiles(run, at, json);
+    if (strcmp(type, "end") == 0) return add_end(run, at, json);
+    if (strcmp(type, "attribution") == 0) {
+        READ(attribution, json);
+        PUSH(run, attributions, attribution, record, at->err);
+    } else if (strcmp(type, "trajectory") == 0) {
+        READ(trajectory, json);
+        PUSH(run, trajectory, trajectory, record, at->err);
+    } else if (strcmp(type, "example") == 0) {
+        READ(example, json);
+        PUSH(run, examples, example, record, at->err);
+    } else if (strcmp(type, "note") == 0) {
+        READ(note, json);
+        PUSH(run, notes, note, record, at->err);
+    }
+    return RV_OK;
+}
+
+static bool is_known(const char *type)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        RV_RECORDS(X)
+#undef X
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(names[i], type) == 0) return true;
+    return false;
+}
+
+/* One line's object: what it is, and whether this version can read it. */
+static rv_status add_line(rv_runs *runs, rv_run **current, place *at, const json_t *json)
+{
+    snprintf(at->field, sizeof at->field, "line");
+    if (!json_is_object(json)) return wrong(at, "an object", json);
+    const json_t *type = json_object_get(json, "type"), *version = json_object_get(json, "v");
+    snprintf(at->field, sizeof at->field, "type");
+    if (!json_is_string(type)) return wrong(at, "a string", type);
+    const char *name = json_string_value(type);
+    if (!is_known(name)) {
+        runs->unknown++;
+        return RV_OK;
+    }
+    snprintf(at->field, sizeof at->field, "%s.v", name);
+    if (!json_is_integer(version)) return wrong(at, "a whole number", version);
+    if (json_integer_value(version) != RV_RECORD_VERSION)
+        return rv_fail(at->err, RV_ERR_UNSUPPORTED,
+                       "%s:%zu: %s: expected version %d, found %lld", at->file, at->line,
+                       at->field, RV_RECORD_VERSION, (long long)json_integer_value(version));
+    snprintf(at->field, sizeof at->field, "%s", name);
+    if (strcmp(name, "run") == 0) return add_run(runs, current, at, json);
+    if (*current) return add_record(*current, at, name, json);
+    return rv_fail(at->err, RV_ERR_FORMAT,
+                   "%s:%zu: type: expected a run record first, found %s", at->file, at->line,
+                   name);
+}
+
+static bool is_blank(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!memchr(" \t\r", bytes[i], 3)) return false;
+    return true;
+}
+
+/* One line of text. The last line of a file (`last`: no newline ends it) may be cut short. */
+static rv_status parse_line(rv_runs *runs, rv_run **current, place *at, const char *line,
+                            size_t length, bool last)
+{
+    if (is_blank(line, length)) return RV_OK;
+    json_error_t why;
+    json_t *json = json_loadb(line, length,
+                              JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
+    if (!json && last) {
+        runs->truncated++;
+        return RV_OK;
+    }
+    if (!json)
+        return rv_fail(at->err, RV_ERR_FORMAT,
+                       "%s:%zu: line: expected JSON, found an error at byte %d: %s", at->file,
+                       at->line, why.position, why.text);
+    rv_status status = add_line(runs, current, at, json);
+    json_decref(json);
+    return status;
+}
+
+rv_status rv_runs_parse(rv_runs *runs, const char *bytes, size_t length, const char *name,
+                        rv_error *err)
+{
+    const char *file = rv_arena_copy(&runs->arena, name, strlen(name));
+    if (!file) return rv_fail_memory(err, strlen(name));
+    place at = {.arena = &runs->arena, .file = file, .err = err};
+    size_t first = runs->count;
+    rv_run *current = NULL;
+    for (size_t start = 0, end; start < length; start = end + 1) {
+        const char *newline = memchr(bytes + start, '\n', length - start);
+        end = newline ? (size_t)(newline - bytes) : length;
+        at.line++;
+        RV_TRY(parse_line(runs, &current, &at, bytes + start, end - start, !newline));
+    }
+    for (size_t i = first; i < runs->count; i++) RV_TRY(settle_dreams(&runs->items[i], err));
+    if (runs->count > first) return RV_OK;
+    return rv_fail(err, RV_ERR_FORMAT, "%s: expected a run record, found none", file);
+}
+
+rv_status rv_runs_read(rv_runs *runs, const char *path, rv_error *err)
+{
+    char *bytes;
+    size_t length;
+    RV_TRY(rv_read_file(&bytes, &length, path, FILE_LIMIT, err));
+    rv_status status = rv_runs_parse(runs, bytes, length, path, err);
+    free(bytes);
+    return status;
+}
+
+void rv_runs_release(rv_runs *runs)
+{
+    for (size_t i = 0; i < runs->count; i++) {
+        rv_run *run = &runs->items[i];
+        free(run->dreams);
+        free(run->attributions);
+        free(run->trajectory);
+        free(run->examples);
+        free(run->notes);
+    }
+    free(runs->items);
+    rv_arena_release(&runs->arena);
+    *runs = (rv_runs){0};
+}
+
+const rv_dream_record *rv_run_headline(const rv_run *run)
+{
+    for (size_t i = 0; i < run->dream_count; i++)
+        if (run->dreams[i].headline) return &run->dreams[i];
+    return NULL;
+}

@@ -1,0 +1,158 @@
+#include "record/schema.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ROW(S, key, kind, need, member)                          \
+    {                                                            \
+        key, RV_FIELD_##kind, need, offsetof(S, member), 0, NULL \
+    }
+#define NEED(S, kind, member) ROW(S, #member, kind, true, member)
+#define MAY(S, kind, member)  ROW(S, #member, kind, false, member)
+#define OBJECT(S, need, member, type)                                          \
+    {                                                                          \
+#member, RV_FIELD_OBJECT, need, offsetof(S, member), 0, &type##_struct \
+    }
+#define LIST(S, need, member, count, type)                                                    \
+    {                                                                                         \
+#member, RV_FIELD_LIST, need, offsetof(S, member), offsetof(S, count), &type##_struct \
+    }
+#define NUMBERS(S, need, member, count)                                                \
+    {                                                                                  \
+#member, RV_FIELD_NUMBERS, need, offsetof(S, member), offsetof(S, count), NULL \
+    }
+#define STRUCT(S, name, ...) \
+    const rv_struct name##_struct = {sizeof(S), (const rv_field[]){__VA_ARGS__, {0}}}
+
+static STRUCT(rv_token_entry, token, NEED(rv_token_entry, ID, id),
+              NEED(rv_token_entry, TEXT, text), MAY(rv_token_entry, NUMBER, value),
+              MAY(rv_token_entry, NUMBER, probability), MAY(rv_token_entry, NUMBER, nll));
+
+static STRUCT(rv_target_entry, target, NEED(rv_target_entry, NAME, name),
+              MAY(rv_target_entry, NAME, written), NEED(rv_target_entry, NUMBER, sign),
+              MAY(rv_target_entry, NAME, position));
+
+static STRUCT(rv_model_entry, model, NEED(rv_model_entry, NAME, name),
+              MAY(rv_model_entry, NAME, path), MAY(rv_model_entry, NAME, hash),
+              MAY(rv_model_entry, NAME, format), MAY(rv_model_entry, NAME, quantisation),
+              MAY(rv_model_entry, NAME, processing), MAY(rv_model_entry, NAME, family),
+              MAY(rv_model_entry, COUNT, parameters));
+
+static STRUCT(rv_bos_entry, bos, NEED(rv_bos_entry, FLAG, added), MAY(rv_bos_entry, ID, id),
+              MAY(rv_bos_entry, TEXT, token), MAY(rv_bos_entry, NAME, why));
+
+static STRUCT(rv_template_entry, template, MAY(rv_template_entry, TEXT, prefix),
+              MAY(rv_template_entry, TEXT, suffix));
+
+static STRUCT(rv_normalisation_entry, normalisation, NEED(rv_normalisation_entry, NUMBER, mean),
+              NEED(rv_normalisation_entry, NUMBER, deviation),
+              NEED(rv_normalisation_entry, NUMBER, sign),
+              MAY(rv_normalisation_entry, NAME, corpus),
+              MAY(rv_normalisation_entry, COUNT, positions));
+
+static STRUCT(rv_length_entry, length, NEED(rv_length_entry, COUNT, least),
+              NEED(rv_length_entry, COUNT, most));
+
+STRUCT(rv_run_record, rv_run, NEED(rv_run_record, NAME, id), MAY(rv_run_record, NAME, command),
+       OBJECT(rv_run_record, true, target, target), NEED(rv_run_record, NAME, method),
+       NEED(rv_run_record, COUNT, seed), NEED(rv_run_record, COUNT, budget),
+       MAY(rv_run_record, JSON, options), OBJECT(rv_run_record, true, model, model),
+       OBJECT(rv_run_record, false, fluency, model), MAY(rv_run_record, NAME, tokenizer),
+       OBJECT(rv_run_record, false, bos, bos), OBJECT(rv_run_record, false, template, template),
+       OBJECT(rv_run_record, false, normalisation, normalisation),
+       OBJECT(rv_run_record, false, length, length), MAY(rv_run_record, NAME, version),
+       MAY(rv_run_record, COUNT, threads), MAY(rv_run_record, NAME, kernels),
+       MAY(rv_run_record, NAME, started));
+
+STRUCT(rv_dream_record, rv_dream, NEED(rv_dream_record, TEXT, text),
+       LIST(rv_dream_record, true, tokens, token_count, token),
+       NEED(rv_dream_record, NUMBER, activation), MAY(rv_dream_record, NUMBER, raw),
+       NEED(rv_dream_record, NUMBER, cross_entropy),
+       MAY(rv_dream_record, NUMBER, cross_entropy_published),
+       MAY(rv_dream_record, NUMBER, second_bits_per_byte), MAY(rv_dream_record, FLAG, headline),
+       MAY(rv_dream_record, COUNT, diverse), NEED(rv_dream_record, NAME, method),
+       NEED(rv_dream_record, COUNT, seed), MAY(rv_dream_record, COUNT, found_at));
+
+static STRUCT(rv_replacement_entry, replacement, NEED(rv_replacement_entry, TEXT, text),
+              NEED(rv_replacement_entry, ID, id),
+              NEED(rv_replacement_entry, NUMBER, activation),
+              NEED(rv_replacement_entry, NUMBER, drop));
+
+static STRUCT(rv_attribution_entry, attributed, NEED(rv_attribution_entry, ID, id),
+              NEED(rv_attribution_entry, TEXT, text),
+              OBJECT(rv_attribution_entry, false, worst, replacement),
+              OBJECT(rv_attribution_entry, false, best, replacement),
+              LIST(rv_attribution_entry, false, top, top_count, replacement));
+
+STRUCT(rv_attribution_record, rv_attribution, NEED(rv_attribution_record, TEXT, text),
+       NEED(rv_attribution_record, NUMBER, activation),
+       LIST(rv_attribution_record, true, tokens, token_count, attributed));
+
+static STRUCT(rv_member_entry, member, NEED(rv_member_entry, TEXT, text),
+              NEED(rv_member_entry, NUMBER, activation),
+              NEED(rv_member_entry, NUMBER, cross_entropy));
+
+typedef struct best_entry {
+    double at[RV_BEST_COUNT];
+} best_entry;
+
+static STRUCT(best_entry, best, ROW(best_entry, "4", NUMBER, false, at[0]),
+              ROW(best_entry, "5", NUMBER, false, at[1]),
+              ROW(best_entry, "6", NUMBER, false, at[2]),
+              ROW(best_entry, "9", NUMBER, false, at[3]));
+
+STRUCT(rv_trajectory_record, rv_trajectory, NEED(rv_trajectory_record, COUNT, forward_tokens),
+       MAY(rv_trajectory_record, COUNT, backward_tokens),
+       MAY(rv_trajectory_record, NUMBER, seconds),
+       OBJECT(rv_trajectory_record, true, best, best), MAY(rv_trajectory_record, NUMBER, area),
+       LIST(rv_trajectory_record, false, members, member_count, member));
+
+static STRUCT(rv_source_entry, source, NEED(rv_source_entry, NAME, file),
+              MAY(rv_source_entry, COUNT, offset));
+
+STRUCT(rv_example_record, rv_example, NEED(rv_example_record, NAME, kind),
+       LIST(rv_example_record, true, tokens, token_count, token),
+       NEED(rv_example_record, NUMBER, activation), MAY(rv_example_record, NUMBER, raw),
+       MAY(rv_example_record, NUMBER, cross_entropy),
+       OBJECT(rv_example_record, false, source, source),
+       MAY(rv_example_record, NAME, quantile));
+
+STRUCT(rv_quantiles_record, rv_quantiles, MAY(rv_quantiles_record, NAME, corpus),
+       NEED(rv_quantiles_record, COUNT, positions),
+       NUMBERS(rv_quantiles_record, true, probabilities, probability_count),
+       NUMBERS(rv_quantiles_record, true, values, value_count),
+       MAY(rv_quantiles_record, NUMBER, minimum), MAY(rv_quantiles_record, NUMBER, maximum),
+       MAY(rv_quantiles_record, COUNT, windows), MAY(rv_quantiles_record, COUNT, window_length),
+       MAY(rv_quantiles_record, NUMBER, cross_entropy_10),
+       MAY(rv_quantiles_record, NUMBER, cross_entropy_50),
+       MAY(rv_quantiles_record, NUMBER, cross_entropy_90));
+
+STRUCT(rv_note_record, rv_note, NEED(rv_note_record, TEXT, text));
+
+STRUCT(rv_end_record, rv_end, NEED(rv_end_record, COUNT, forward_tokens),
+       MAY(rv_end_record, COUNT, backward_tokens), MAY(rv_end_record, NUMBER, seconds),
+       NEED(rv_end_record, NAME, status));
+
+void rv_struct_clear(void *object, const rv_struct *type)
+{
+    memset(object, 0, type->size);
+    for (const rv_field *f = type->fields; f->key; f++) {
+        char *at = (char *)object + f->offset;
+        if (f->kind == RV_FIELD_NUMBER)
+            *(double *)at = NAN;
+        else if (f->kind == RV_FIELD_ID)
+            *(int32_t *)at = -1;
+        else if (f->kind == RV_FIELD_OBJECT)
+            rv_struct_clear(at, f->of);
+    }
+}
+
+#define X(name)                                        \
+    rv_##name##_record rv_##name##_record_empty(void)  \
+    {                                                  \
+        rv_##name##_record record;                     \
+        rv_struct_clear(&record, &rv_##name##_struct); \
+        return record;                                 \
+    }
+RV_RECORDS(X)
+#undef X
