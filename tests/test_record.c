@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "record/frontier.h"
 #include "record/run.h"
+#include "record/schema.h"
 #include "record/writer.h"
 
 static char folder[] = "/tmp/reverie-record-XXXXXX";
@@ -99,6 +100,19 @@ static void put_all(rv_text *out)
     quantiles.values = q;
     quantiles.probability_count = quantiles.value_count = 2;
     assert_int_equal(rv_put_quantiles(out, &quantiles, &err), RV_OK);
+    rv_simulated_token_entry simulated = {RV_STRING(" Paris"), 1.5, 1.25};
+    rv_simulated_entry held_out = {"top", true, 0.75, &simulated, 1};
+    rv_score_entry scores[2] = {
+        {"simulation", "correlation", 0.5, 0.25, 0.75, NULL},
+        {"detection", "accuracy", NAN, NAN, NAN, "one truth is missing"}};
+    rv_explanation_record explanation = rv_explanation_record_empty();
+    explanation.text = RV_STRING("capitals of countries");
+    explanation.chosen = true;
+    explanation.scores = scores;
+    explanation.score_count = 2;
+    explanation.records = &held_out;
+    explanation.record_count = 1;
+    assert_int_equal(rv_put_explanation(out, &explanation, &err), RV_OK);
     rv_note_record note = {RV_STRING("two\nlines \"quoted\"")};
     assert_int_equal(rv_put_note(out, &note, &err), RV_OK);
     rv_end_record end = rv_end_record_empty();
@@ -116,6 +130,7 @@ static void put_again(rv_text *out, const rv_run *run)
     assert_int_equal(rv_put_trajectory(out, &run->trajectory[0], &err), RV_OK);
     assert_int_equal(rv_put_example(out, &run->examples[0], &err), RV_OK);
     assert_int_equal(rv_put_quantiles(out, &run->quantiles, &err), RV_OK);
+    assert_int_equal(rv_put_explanation(out, &run->explanations[0], &err), RV_OK);
     assert_int_equal(rv_put_note(out, &run->notes[0], &err), RV_OK);
     assert_int_equal(rv_put_end(out, &run->end, &err), RV_OK);
 }
@@ -321,6 +336,33 @@ static void identity_ignores_what_does_not_matter(void **state)
     assert_string_not_equal(a, b);
 }
 
+static void look_up_fields(const char *manual, const rv_struct *type)
+{
+    for (const rv_field *f = type->fields; f->key; f++) {
+        char word[80];
+        snprintf(word, sizeof word, "`%s`", f->key);
+        char *quoted = strstr(manual, word);
+        snprintf(word, sizeof word, "`\"%s\"`", f->key);
+        if (!quoted && !strstr(manual, word))
+            fail_msg("docs/formats.md does not explain %s", f->key);
+        if (f->of) look_up_fields(manual, f->of);
+    }
+}
+
+static void the_manual_names_every_field(void **state)
+{
+    (void)state;
+    char *manual;
+    rv_error err;
+    assert_int_equal(rv_read_file(&manual, NULL, "docs/formats.md", 1 << 20, &err), RV_OK);
+#define X(name)                                         \
+    assert_non_null(strstr(manual, "### " #name "\n")); \
+    look_up_fields(manual, &rv_##name##_struct);
+    RV_RECORDS(X)
+#undef X
+    free(manual);
+}
+
 static size_t size_of(const char *path)
 {
     char *bytes;
@@ -482,6 +524,7 @@ int main(void)
         cmocka_unit_test(a_file_may_hold_many_runs_and_resumed_ones),
         cmocka_unit_test(the_last_headline_stands),
         cmocka_unit_test(identity_ignores_what_does_not_matter),
+        cmocka_unit_test(the_manual_names_every_field),
         cmocka_unit_test(a_writer_never_overwrites_and_mends_a_cut_line),
         cmocka_unit_test(a_full_disk_keeps_whole_batches),
         cmocka_unit_test(frontier_is_what_nothing_dominates),

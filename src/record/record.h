@@ -195,6 +195,45 @@ typedef struct rv_note_record {
     rv_string text;
 } rv_note_record;
 
+/* One measure of an explanation. Undefined: value is NAN and `why` says so in a few words. */
+typedef struct rv_score_entry {
+    const char *scorer;  /* "simulation", "detection", "fuzzing", "rating" */
+    const char *measure; /* "correlation", "r_squared", "deviation", "accuracy", "area", ... */
+    double value, low, high; /* low, high: central 95 % of the bootstrap */
+    const char *why;
+} rv_score_entry;
+
+typedef struct rv_simulated_token_entry {
+    rv_string text;
+    double real;      /* sign * f */
+    double simulated; /* on the scale of real, calibrated */
+} rv_simulated_token_entry;
+
+/* A held-out text with the target's values and those that the explanation predicts. */
+typedef struct rv_simulated_entry {
+    const char *kind; /* "top", "random", "dream", ... */
+    bool failed;      /* among those on which the explanation was most wrong */
+    double score;     /* its own correlation; NAN: undefined */
+    const rv_simulated_token_entry *tokens;
+    size_t token_count;
+} rv_simulated_entry;
+
+/* An explanation of the target, or a baseline to hold it against, with what it scored. */
+typedef struct rv_explanation_record {
+    rv_string text;
+    const char *baseline; /* "empty", "another neuron", "token lookup"; NULL: none of them */
+    bool chosen;          /* the one to show */
+    const char *evidence; /* "corpus", "dreams", "corpus and dreams" */
+    const char *style;    /* of the prompt */
+    uint64_t revision;    /* 0: first round, 1: revised on counterexamples */
+    const char *explainer, *simulator; /* models */
+    uint64_t seed;
+    const rv_score_entry *scores;
+    size_t score_count;
+    const rv_simulated_entry *records;
+    size_t record_count;
+} rv_explanation_record;
+
 /* Closes a run. */
 typedef struct rv_end_record {
     uint64_t forward_tokens, backward_tokens;
@@ -210,6 +249,7 @@ typedef struct rv_end_record {
     X(trajectory)     \
     X(example)        \
     X(quantiles)      \
+    X(explanation)    \
     X(note)           \
     X(end)
 

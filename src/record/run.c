@@ -301,6 +301,9 @@ static rv_status add_record(rv_run *run, place *at, const char *type, const json
     } else if (strcmp(type, "example") == 0) {
         READ(example, json);
         PUSH(run, examples, example, record, at->err);
+    } else if (strcmp(type, "explanation") == 0) {
+        READ(explanation, json);
+        PUSH(run, explanations, explanation, record, at->err);
     } else if (strcmp(type, "note") == 0) {
         READ(note, json);
         PUSH(run, notes, note, record, at->err);
@@ -412,6 +415,7 @@ void rv_runs_release(rv_runs *runs)
         free(run->attributions);
         free(run->trajectory);
         free(run->examples);
+        free(run->explanations);
         free(run->notes);
     }
     free(runs->items);

@@ -21,9 +21,12 @@ typedef struct rv_run {
     rv_attribution_record *attributions;
     rv_trajectory_record *trajectory;
     rv_example_record *examples;
+    rv_explanation_record *explanations;
     rv_note_record *notes;
-    size_t dream_count, attribution_count, trajectory_count, example_count, note_count;
-    size_t dream_room, attribution_room, trajectory_room, example_room, note_room;
+    size_t dream_count, attribution_count, trajectory_count, example_count, explanation_count,
+        note_count;
+    size_t dream_room, attribution_room, trajectory_room, example_room, explanation_room,
+        note_room;
     rv_quantiles_record quantiles; /* .positions 0: none was written */
     rv_end_record end;             /* .status NULL: the run did not end */
     const char *file;              /* that it was read from */

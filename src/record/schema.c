@@ -127,6 +127,28 @@ STRUCT(rv_quantiles_record, rv_quantiles, MAY(rv_quantiles_record, NAME, corpus)
        MAY(rv_quantiles_record, NUMBER, cross_entropy_50),
        MAY(rv_quantiles_record, NUMBER, cross_entropy_90));
 
+static STRUCT(rv_score_entry, score, NEED(rv_score_entry, NAME, scorer),
+              NEED(rv_score_entry, NAME, measure), MAY(rv_score_entry, NUMBER, value),
+              MAY(rv_score_entry, NUMBER, low), MAY(rv_score_entry, NUMBER, high),
+              MAY(rv_score_entry, NAME, why));
+
+static STRUCT(rv_simulated_token_entry, simulated_token,
+              NEED(rv_simulated_token_entry, TEXT, text),
+              NEED(rv_simulated_token_entry, NUMBER, real),
+              MAY(rv_simulated_token_entry, NUMBER, simulated));
+
+static STRUCT(rv_simulated_entry, simulated, MAY(rv_simulated_entry, NAME, kind),
+              MAY(rv_simulated_entry, FLAG, failed), MAY(rv_simulated_entry, NUMBER, score),
+              LIST(rv_simulated_entry, true, tokens, token_count, simulated_token));
+
+STRUCT(rv_explanation_record, rv_explanation, NEED(rv_explanation_record, TEXT, text),
+       MAY(rv_explanation_record, NAME, baseline), MAY(rv_explanation_record, FLAG, chosen),
+       MAY(rv_explanation_record, NAME, evidence), MAY(rv_explanation_record, NAME, style),
+       MAY(rv_explanation_record, COUNT, revision), MAY(rv_explanation_record, NAME, explainer),
+       MAY(rv_explanation_record, NAME, simulator), MAY(rv_explanation_record, COUNT, seed),
+       LIST(rv_explanation_record, false, scores, score_count, score),
+       LIST(rv_explanation_record, false, records, record_count, simulated));
+
 STRUCT(rv_note_record, rv_note, NEED(rv_note_record, TEXT, text));
 
 STRUCT(rv_end_record, rv_end, NEED(rv_end_record, COUNT, forward_tokens),
