@@ -1,0 +1,112 @@
+/* A family of models: how its configuration keys and tensor names map onto rv_config and the
+ * weights. To add one: write family/NAME.c (see family/llama.c), list it in family.c, make a
+ * golden fixture with tools/make_golden.py. */
+#ifndef RV_MODEL_FAMILY_H
+#define RV_MODEL_FAMILY_H
+
+#include "checkpoint/checkpoint.h"
+#include "model/config.h"
+
+/* Places for tensors. Per-layer ones follow RV_LN1_WEIGHT. */
+typedef enum rv_slot {
+    RV_EMBEDDING,
+    RV_POSITIONS,
+    RV_FINAL_NORM_WEIGHT,
+    RV_FINAL_NORM_BIAS,
+    RV_HEAD,
+    RV_ROPE_FREQUENCIES,
+    RV_LN1_WEIGHT,
+    RV_LN1_BIAS,
+    RV_LN2_WEIGHT,
+    RV_LN2_BIAS,
+    RV_POST_ATTENTION_WEIGHT,
+    RV_POST_MLP_WEIGHT,
+    RV_Q_NORM_WEIGHT,
+    RV_K_NORM_WEIGHT,
+    RV_QKV_WEIGHT,
+    RV_QKV_BIAS,
+    RV_Q_WEIGHT,
+    RV_Q_BIAS,
+    RV_K_WEIGHT,
+    RV_K_BIAS,
+    RV_V_WEIGHT,
+    RV_V_BIAS,
+    RV_O_WEIGHT,
+    RV_O_BIAS,
+    RV_GATE_WEIGHT,
+    RV_GATE_BIAS,
+    RV_UP_WEIGHT,
+    RV_UP_BIAS,
+    RV_DOWN_WEIGHT,
+    RV_DOWN_BIAS,
+    RV_SLOTS
+} rv_slot;
+
+/* Where a checkpoint departs from the layout that the weights have here. */
+enum {
+    RV_LAYOUT_TRANSPOSED = 1 << 0,   /* linear weights are stored (in, out): GPT-2's Conv1D */
+    RV_LAYOUT_QKV_PER_HEAD = 1 << 1, /* fused rows are (head, q|k|v, D): GPT-NeoX */
+    RV_LAYOUT_ROPE_INTERLEAVED =
+        1 << 2, /* q and k rows pair (2i, 2i+1): llama in GGUF, llama2.c */
+    RV_LAYOUT_NORM_MINUS_ONE = 1 << 3 /* norms multiply by (1 + weight): Gemma */
+};
+
+/* Configuration keys of either kind of checkpoint behind one face. */
+typedef struct rv_source {
+    const rv_checkpoint *checkpoint;
+    const json_t *json;       /* config.json (text_config where nested); NULL for GGUF */
+    const char *architecture; /* GGUF: the prefix of its keys */
+} rv_source;
+
+typedef struct rv_family {
+    const char *name;
+    const char *const *model_types;   /* config.json model_type, NULL-terminated */
+    const char *const *architectures; /* GGUF general.architecture, NULL-terminated */
+    const char *const
+        *prefixes;            /* put before the names below, NULL-terminated, tried in turn */
+    const char *const *names; /* [RV_SLOTS]; %zu is the layer; NULL: the family has none.
+                                         A leading '/' means: without prefix */
+    unsigned layout;          /* of Hugging Face checkpoints */
+    unsigned layout_gguf;
+    rv_status (*configure)(rv_config *config, const rv_source *source, rv_error *err);
+} rv_family;
+
+extern const rv_family rv_family_gpt2, rv_family_gpt_neo, rv_family_gpt_neox, rv_family_llama,
+    rv_family_qwen2, rv_family_qwen3, rv_family_gemma3;
+
+/* Finds the family of a checkpoint and fills source (borrowing from the checkpoint). */
+rv_status rv_family_of(const rv_family **out, rv_source *source,
+                       const rv_checkpoint *checkpoint, rv_error *err);
+
+/* The tensor of a slot under the family's names (GGUF: the common names); NULL: absent. Writes the
+ * name looked for to `name`, for messages. */
+const rv_tensor *rv_family_tensor(const rv_family *family, const rv_source *source,
+                                  rv_slot slot, size_t layer, char name[160]);
+
+/* Keys. `key` is config.json's, alternatives separated by '|', a path by '.'; `gguf` is the GGUF key
+ * without the architecture (NULL: not there). `need_` fails when absent; the others keep *out. */
+rv_status rv_need_size(const rv_source *s, const char *key, const char *gguf, size_t *out,
+                       rv_error *err);
+rv_status rv_read_size(const rv_source *s, const char *key, const char *gguf, size_t *out,
+                       rv_error *err);
+rv_status rv_read_number(const rv_source *s, const char *key, const char *gguf, double *out,
+                         rv_error *err);
+rv_status rv_read_bool(const rv_source *s, const char *key, const char *gguf, bool *out,
+                       rv_error *err);
+/* config.json only; NULL when absent. Borrowed. */
+const char *rv_read_word(const rv_source *s, const char *key);
+const json_t *rv_read_json(const rv_source *s, const char *key);
+
+extern const char *const rv_llama_names[RV_SLOTS]; /* llama.c; qwen too */
+extern const char *const rv_llama_prefixes[];
+
+/* Steps that several families share. */
+rv_status rv_read_shape(rv_config *c, const rv_source *s,
+                        rv_error *err); /* width, layers, heads... */
+rv_status rv_read_activation(rv_config *c, const rv_source *s, const char *key, rv_error *err);
+rv_status rv_read_rope(rv_rope_config *rope, const rv_source *s, const char *section,
+                       rv_error *err);
+rv_status rv_read_llama_like(rv_config *c, const rv_source *s,
+                             rv_error *err); /* llama, qwen, gemma */
+
+#endif

@@ -1,0 +1,86 @@
+/* Unembedding: losses without ever storing the logits, and logits where they are asked for. */
+#include <string.h>
+
+#include "model/pass_internal.h"
+
+static real soft_cap(real z, double cap)
+{
+    return cap > 0 ? (real)cap * tanh(z / (real)cap) : z;
+}
+
+static real logit(const rv_pass *p, const real *hidden, int32_t id)
+{
+    return soft_cap(rv_matrix_dot(p->model->head, (size_t)id, hidden),
+                    p->model->config.logit_softcap);
+}
+
+/* log-sum-exp of the rows whose next token is scored here, or may be scored by a continuation. */
+static void fill_lse(rv_pass *p)
+{
+    const rv_config *c = &p->model->config;
+    size_t C = c->width, count = 0;
+    for (size_t s = 0; s < p->sequence_count; s++) {
+        rv_row_span span = p->spans[s];
+        size_t needed = span.count - (p->sequences[s].save == NULL);
+        for (size_t i = 0; i < needed; i++) p->index[count++] = span.row + i;
+    }
+    for (size_t i = 0; i < count; i++)
+        memcpy(p->gathered + i * C, p->hidden + p->index[i] * C, C * sizeof *p->hidden);
+    if (count)
+        p->model->kernels->logsumexp_forward(p->weights, NULL, p->gathered, C, NULL,
+                                             p->model->head, count, c->vocabulary,
+                                             (real)c->logit_softcap, p->options.threads);
+    for (size_t i = 0; i < count; i++) p->lse[p->index[i]] = p->weights[i];
+}
+
+/* The first own token is predicted by the last shared position, which a prefix holds. */
+static real first_loss(const rv_pass *p, const rv_sequence *q)
+{
+    if (q->shared == 0 || !q->ids) return 0;
+    size_t i;
+    const rv_prefix *owner = rv_prefix_owner(q->prefix, q->shared - 1, &i);
+    return owner->lse[i] - logit(p, owner->hidden + i * owner->width, q->ids[0]);
+}
+
+static void save_losses(const rv_pass *p, const real *nll)
+{
+    size_t C = p->model->config.width;
+    for (size_t s = 0; s < p->sequence_count; s++) {
+        rv_prefix *save = p->sequences[s].save;
+        if (!save) continue;
+        size_t row = p->spans[s].row;
+        memcpy(save->hidden, p->hidden + row * C, save->count * C * sizeof *save->hidden);
+        memcpy(save->lse, p->lse + row, save->count * sizeof *save->lse);
+        memcpy(save->nll, nll + row, save->count * sizeof *save->nll);
+        save->complete = true;
+    }
+}
+
+void rv_pass_losses(rv_pass *p, real *nll)
+{
+    size_t C = p->model->config.width;
+    fill_lse(p);
+    for (size_t s = 0; s < p->sequence_count; s++) {
+        const rv_sequence *q = &p->sequences[s];
+        real *out = nll + p->spans[s].row;
+        size_t row = p->spans[s].row;
+        out[0] = first_loss(p, q);
+        for (size_t i = 1; i < q->count; i++)
+            out[i] = q->ids ? p->lse[row + i - 1] -
+                                  logit(p, p->hidden + (row + i - 1) * C, q->ids[i])
+                            : 0;
+    }
+    save_losses(p, nll);
+}
+
+void rv_pass_logits(const rv_pass *p, real *logits, const size_t *rows, size_t count)
+{
+    const rv_config *c = &p->model->config;
+    for (size_t i = 0; i < count; i++)
+        memcpy(p->gathered + i * c->width, p->hidden + rows[i] * c->width,
+               c->width * sizeof *p->hidden);
+    p->model->kernels->linear_forward(logits, c->vocabulary, p->gathered, c->width,
+                                      p->model->head, count, RV_STORE, p->options.threads);
+    for (size_t i = 0; c->logit_softcap > 0 && i < count * c->vocabulary; i++)
+        logits[i] = soft_cap(logits[i], c->logit_softcap);
+}

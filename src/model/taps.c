@@ -1,0 +1,187 @@
+/* Sites: one table for reading values, replacing them, and seeding and reading gradients. */
+#include <string.h>
+
+#include "model/pass_internal.h"
+
+static bool matches(const rv_tap *tap, rv_site_kind kind, size_t layer)
+{
+    return tap->site.kind == kind && tap->site.layer == layer;
+}
+
+bool rv_tapped(const rv_pass *p, rv_site_kind kind, size_t layer)
+{
+    for (size_t t = 0; t < p->tap_count; t++)
+        if (matches(&p->taps[t], kind, layer)) return true;
+    return false;
+}
+
+void rv_visit(const rv_pass *p, rv_site_kind kind, size_t layer, real *values, size_t leading,
+              size_t width)
+{
+    for (size_t t = 0; t < p->tap_count; t++) {
+        const rv_tap *tap = &p->taps[t];
+        if (!matches(tap, kind, layer)) continue;
+        for (size_t r = 0; r < p->rows; r++) {
+            real *row = values + r * leading;
+            if (tap->replace) memcpy(row, tap->replace + r * width, width * sizeof *row);
+            if (tap->value) memcpy(tap->value + r * width, row, width * sizeof *row);
+        }
+    }
+}
+
+void rv_visit_gradient(const rv_pass *p, rv_site_kind kind, size_t layer, real *gradient,
+                       size_t leading, size_t width)
+{
+    for (size_t t = 0; t < p->tap_count; t++) {
+        const rv_tap *tap = &p->taps[t];
+        if (!matches(tap, kind, layer)) continue;
+        for (size_t r = 0; r < p->rows; r++) {
+            real *row = gradient + r * leading;
+            for (size_t i = 0; tap->seed && i < width; i++) row[i] += tap->seed[r * width + i];
+            if (tap->gradient) memcpy(tap->gradient + r * width, row, width * sizeof *row);
+            if (tap->replace)
+                memset(row, 0, width * sizeof *row); // what was replaced has no influence
+        }
+    }
+}
+
+void rv_visit_norm(const rv_pass *p, rv_site_kind scale, rv_site_kind normalized, size_t layer,
+                   const real *x, const real *mean, const real *rstd)
+{
+    size_t C = p->model->config.width;
+    for (size_t t = 0; t < p->tap_count; t++) {
+        const rv_tap *tap = &p->taps[t];
+        for (size_t r = 0; r < p->rows && tap->value && matches(tap, scale, layer); r++)
+            tap->value[r] = 1 / rstd[r];
+        for (size_t i = 0; i < p->rows * C && tap->value && matches(tap, normalized, layer);
+             i++)
+            tap->value[i] = (x[i] - (mean ? mean[i / C] : 0)) * rstd[i / C];
+    }
+}
+
+void rv_visit_norm_gradient(rv_pass *p, rv_site_kind scale, rv_site_kind normalized,
+                            size_t layer, real *dx, const real *x, const real *mean,
+                            const real *rstd)
+{
+    size_t C = p->model->config.width;
+    const rv_kernels *k = p->model->kernels;
+    for (size_t t = 0; t < p->tap_count; t++) {
+        const rv_tap *tap = &p->taps[t];
+        if (!tap->seed) continue;
+        // scale = sqrt(mean((x - m)^2) + eps):  d scale / dx = (x - m) / (C scale)
+        for (size_t i = 0; matches(tap, scale, layer) && i < p->rows * C; i++)
+            dx[i] +=
+                tap->seed[i / C] * (x[i] - (mean ? mean[i / C] : 0)) * rstd[i / C] / (real)C;
+        if (!matches(tap, normalized, layer)) continue;
+        if (mean)
+            k->layernorm_backward(dx, C, NULL, NULL, tap->seed, C, x, C, p->ones, mean, rstd,
+                                  p->rows, C, p->options.threads);
+        else
+            k->rmsnorm_backward(dx, C, NULL, tap->seed, C, x, C, p->ones, rstd, p->rows, 1, C,
+                                p->options.threads);
+    }
+}
+
+static const real *key_at(const rv_attention_sequence *s, size_t position)
+{
+    const rv_segment *g = s->segments;
+    while (position >= g->first + g->count) g++;
+    return g->keys + (position - g->first) * g->stride;
+}
+
+/* Scores of one sequence, (H, count, first + count), minus infinity where masked. */
+static void fill_scores(const rv_pass *p, real *out, const rv_attention_sequence *s,
+                        const rv_attention_shape *a, const real *qkv)
+{
+    size_t total = s->first + s->count;
+    for (size_t h = 0; h < a->H; h++)
+        for (size_t i = 0; i < s->count; i++)
+            for (size_t j = 0; j < total; j++, out++) {
+                size_t position = s->first + i;
+                *out = -INFINITY;
+                if (j > position || (a->window && position - j >= a->window)) continue;
+                const real *q = qkv + (s->row + i) * p->qkv_width + h * a->D;
+                const real *k = key_at(s, j) + h / (a->H / a->G) * a->D;
+                real z = 0;
+                for (size_t d = 0; d < a->D; d++) z += q[d] * k[d];
+                z *= a->scale;
+                *out = a->softcap > 0 ? a->softcap * tanh(z / a->softcap) : z;
+            }
+}
+
+void rv_visit_maps(const rv_pass *p, size_t layer, const rv_layer_values *v)
+{
+    rv_attention_shape shape = rv_attention_shape_of(p, layer);
+    for (size_t t = 0; t < p->tap_count; t++) {
+        const rv_tap *tap = &p->taps[t];
+        if (!tap->value) continue;
+        if (matches(tap, RV_SITE_PATTERN, layer))
+            memcpy(tap->value, v->probabilities,
+                   p->map_offset[p->sequence_count] * sizeof *tap->value);
+        for (size_t s = 0; matches(tap, RV_SITE_SCORES, layer) && s < p->sequence_count; s++)
+            fill_scores(p, tap->value + p->map_offset[s], &p->attention[s], &shape, v->qkv);
+    }
+}
+
+const real *const *rv_map_seeds(const rv_pass *p, rv_site_kind kind, size_t layer,
+                                const real **out)
+{
+    for (size_t t = 0; t < p->tap_count; t++) {
+        const rv_tap *tap = &p->taps[t];
+        if (!tap->seed || !matches(tap, kind, layer)) continue;
+        for (size_t s = 0; s < p->sequence_count; s++) out[s] = tap->seed + p->map_offset[s];
+        return out;
+    }
+    return NULL;
+}
+
+/* result[r, h, :] = W_o[:, head h] z[r, head h] */
+void rv_visit_result(const rv_pass *p, size_t layer, const real *z)
+{
+    const rv_config *c = &p->model->config;
+    const rv_matrix *o = &p->model->blocks[layer].o;
+    size_t D = c->head_size;
+    for (size_t t = 0; t < p->tap_count; t++) {
+        if (!p->taps[t].value || !matches(&p->taps[t], RV_SITE_RESULT, layer)) continue;
+        real *out = p->taps[t].value;
+        for (size_t r = 0; r < p->rows; r++)
+            for (size_t h = 0; h < c->heads; h++)
+                for (size_t i = 0; i < c->width; i++, out++) {
+                    const real *w = o->data + i / o->width * o->K * o->width + i % o->width;
+                    *out = 0;
+                    for (size_t d = h * D; d < (h + 1) * D; d++)
+                        *out += w[d * o->width] * z[r * p->query_width + d];
+                }
+    }
+}
+
+void rv_visit_result_gradient(const rv_pass *p, size_t layer, real *dz)
+{
+    const rv_config *c = &p->model->config;
+    const rv_matrix *o = &p->model->blocks[layer].o;
+    size_t D = c->head_size;
+    for (size_t t = 0; t < p->tap_count; t++) {
+        const real *seed = p->taps[t].seed;
+        if (!seed || !matches(&p->taps[t], RV_SITE_RESULT, layer)) continue;
+        for (size_t r = 0; r < p->rows; r++)
+            for (size_t h = 0; h < c->heads; h++)
+                for (size_t i = 0; i < c->width; i++, seed++) {
+                    const real *w = o->data + i / o->width * o->K * o->width + i % o->width;
+                    for (size_t d = h * D; d < (h + 1) * D; d++)
+                        dz[r * p->query_width + d] += w[d * o->width] * *seed;
+                }
+    }
+}
+
+long rv_highest_seed(const rv_pass *p)
+{
+    long highest = -1;
+    for (size_t t = 0; t < p->tap_count; t++) {
+        if (!p->taps[t].seed) continue;
+        rv_site site = p->taps[t].site;
+        long layer = (long)site.layer;
+        if (site.kind >= RV_SITE_LN_FINAL_SCALE) layer = (long)p->model->config.layers;
+        if (layer > highest) highest = layer;
+    }
+    return highest;
+}

@@ -1,0 +1,229 @@
+#include "model/transformer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+
+enum { ROPE_POSITIONS_MAX = 32768 };
+
+/* Inverse frequencies theta^(-2i/R), scaled as the config says. Llama 3's scaling keeps short
+ * wavelengths, divides long ones by the factor and blends between (Llama 3.1 release notes;
+ * transformers' modeling_rope_utils). */
+static double inverse_frequency(const rv_rope_config *rope, size_t i, size_t rotary_size)
+{
+    double f = pow(rope->theta, -2.0 * (double)i / (double)rotary_size);
+    if (rope->scaling == RV_ROPE_LINEAR) return f / rope->factor;
+    if (rope->scaling != RV_ROPE_LLAMA3) return f;
+    double wavelength = 6.283185307179586 / f;
+    if (wavelength < rope->original_context / rope->high_frequency_factor) return f;
+    if (wavelength > rope->original_context / rope->low_frequency_factor)
+        return f / rope->factor;
+    double smooth = (rope->original_context / wavelength - rope->low_frequency_factor) /
+                    (rope->high_frequency_factor - rope->low_frequency_factor);
+    return (1 - smooth) * f / rope->factor + smooth * f;
+}
+
+static rv_status init_rope(rv_transformer *m, rv_error *err)
+{
+    const rv_config *c = &m->config;
+    m->rope_pairs = c->rotary_size / 2;
+    if (m->rope_pairs == 0) return RV_OK;
+    m->rope_positions = c->context < ROPE_POSITIONS_MAX ? c->context : ROPE_POSITIONS_MAX;
+    for (size_t t = 0; t < RV_ROPE_TABLES; t++) {
+        bool used = false;
+        for (size_t l = 0; l < c->layers; l++) used = used || (size_t)c->layer[l].rope == t;
+        if (!used) continue;
+        RV_TRY(RV_NEW(m->cosine[t], m->rope_positions * m->rope_pairs, err));
+        RV_TRY(RV_NEW(m->sine[t], m->rope_positions * m->rope_pairs, err));
+        for (size_t i = 0; i < m->rope_pairs; i++) {
+            double f = inverse_frequency(&c->rope[t], i, c->rotary_size);
+            for (size_t p = 0; p < m->rope_positions; p++) {
+                m->cosine[t][p * m->rope_pairs + i] = (real)cos((double)p * f);
+                m->sine[t][p * m->rope_pairs + i] = (real)sin((double)p * f);
+            }
+        }
+    }
+    return RV_OK;
+}
+
+static rv_status init_norm(rv_norm *norm, size_t width, bool bias, rv_error *err)
+{
+    RV_TRY(RV_NEW(norm->weight, width, err));
+    for (size_t i = 0; i < width; i++) norm->weight[i] = 1;
+    return bias ? RV_NEW(norm->bias, width, err) : RV_OK;
+}
+
+static rv_status init_block(rv_block *b, const rv_config *c, const rv_kernels *k, rv_error *err)
+{
+    bool norm_bias = c->norm == RV_NORM_LAYER;
+    RV_TRY(init_norm(&b->ln1, c->width, norm_bias, err));
+    RV_TRY(init_norm(&b->ln2, c->width, norm_bias, err));
+    if (c->post_norms) RV_TRY(init_norm(&b->post_attention, c->width, norm_bias, err));
+    if (c->post_norms) RV_TRY(init_norm(&b->post_mlp, c->width, norm_bias, err));
+    if (c->qk_norm) RV_TRY(init_norm(&b->q_norm, c->head_size, false, err));
+    if (c->qk_norm) RV_TRY(init_norm(&b->k_norm, c->head_size, false, err));
+    size_t queries = c->heads * c->head_size, keys = c->kv_heads * c->head_size;
+    RV_TRY(rv_matrix_init(&b->qkv, k, queries + 2 * keys, c->width, c->qkv_bias, err));
+    RV_TRY(rv_matrix_init(&b->o, k, c->width, queries, c->o_bias, err));
+    RV_TRY(rv_matrix_init(&b->up, k, c->gated ? 2 * c->mlp_width : c->mlp_width, c->width,
+                          c->up_bias, err));
+    return rv_matrix_init(&b->down, k, c->width, c->mlp_width, c->down_bias, err);
+}
+
+static rv_status check_config(const rv_config *c, rv_error *err)
+{
+    if (c->rotary_size > c->head_size || c->rotary_size % 2)
+        return rv_fail(
+            err, RV_ERR_FORMAT,
+            "rotary size: expected an even number up to the head size %zu, found %zu",
+            c->head_size, c->rotary_size);
+    size_t product;
+    if (rv_mul_overflows(c->vocabulary, c->width, &product) ||
+        rv_mul_overflows(c->heads, c->head_size, &product) ||
+        rv_mul_overflows(product, c->width, &product))
+        return rv_fail(err, RV_ERR_FORMAT, "configuration: sizes too large to multiply");
+    return RV_OK;
+}
+
+static rv_status init(rv_transformer *m, rv_error *err)
+{
+    const rv_config *c = &m->config;
+    RV_TRY(check_config(c, err));
+    RV_TRY(RV_NEW(m->blocks, c->layers, err));
+    RV_TRY(rv_matrix_init(&m->embedding, m->kernels, c->vocabulary, c->width, false, err));
+    if (!c->tied)
+        RV_TRY(
+            rv_matrix_init(&m->untied_head, m->kernels, c->vocabulary, c->width, false, err));
+    m->head = c->tied ? &m->embedding : &m->untied_head;
+    if (c->learned_positions) RV_TRY(RV_NEW(m->positions, c->context * c->width, err));
+    RV_TRY(init_norm(&m->final_norm, c->width, c->norm == RV_NORM_LAYER, err));
+    for (size_t l = 0; l < c->layers; l++)
+        RV_TRY(init_block(&m->blocks[l], c, m->kernels, err));
+    return init_rope(m, err);
+}
+
+rv_status rv_transformer_new(rv_transformer **out, const rv_config *config,
+                             const rv_kernels *kernels, rv_error *err)
+{
+    *out = NULL;
+    rv_transformer *m;
+    RV_TRY(RV_NEW(m, 1, err));
+    m->config = *config;
+    m->kernels = kernels ? kernels : rv_kernels_select(NULL);
+    rv_status status = init(m, err);
+    if (status != RV_OK) {
+        rv_transformer_free(m);
+        return status;
+    }
+    *out = m;
+    return RV_OK;
+}
+
+static void free_norm(rv_norm *norm)
+{
+    free(norm->weight);
+    free(norm->bias);
+}
+
+void rv_transformer_free(rv_transformer *m)
+{
+    if (!m) return;
+    for (size_t l = 0; m->blocks && l < m->config.layers; l++) {
+        rv_block *b = &m->blocks[l];
+        rv_norm *norms[] = {&b->ln1,      &b->ln2,    &b->post_attention,
+                            &b->post_mlp, &b->q_norm, &b->k_norm};
+        for (size_t i = 0; i < sizeof norms / sizeof norms[0]; i++) free_norm(norms[i]);
+        rv_matrix_release(&b->qkv);
+        rv_matrix_release(&b->o);
+        rv_matrix_release(&b->up);
+        rv_matrix_release(&b->down);
+    }
+    free(m->blocks);
+    rv_matrix_release(&m->embedding);
+    rv_matrix_release(&m->untied_head);
+    free(m->positions);
+    free_norm(&m->final_norm);
+    for (size_t t = 0; t < RV_ROPE_TABLES; t++) {
+        free(m->cosine[t]);
+        free(m->sine[t]);
+    }
+    free(m);
+}
+
+static rv_status randomise_matrix(rv_matrix *m, double deviation, uint64_t seed,
+                                  uint64_t *stream, rv_error *err)
+{
+    if (!m->data) return RV_OK;
+    rv_random random = rv_random_stream(seed, (*stream)++, 0);
+    real *row;
+    RV_TRY(RV_NEW(row, m->K, err));
+    for (size_t r = 0; r < m->M; r++) {
+        for (size_t k = 0; k < m->K; k++)
+            row[k] = (real)(deviation * rv_random_normal(&random));
+        rv_matrix_set_rows(m, r, 1, row);
+    }
+    free(row);
+    return RV_OK;
+}
+
+rv_status rv_transformer_randomise(rv_transformer *m, uint64_t seed, rv_error *err)
+{
+    const double deviation = 0.02;
+    const rv_config *c = &m->config;
+    double back = deviation / sqrt(2 * (double)c->layers);
+    uint64_t stream = 0;
+    RV_TRY(randomise_matrix(&m->embedding, deviation, seed, &stream, err));
+    RV_TRY(randomise_matrix(&m->untied_head, deviation, seed, &stream, err));
+    for (size_t l = 0; l < c->layers; l++) {
+        RV_TRY(randomise_matrix(&m->blocks[l].qkv, deviation, seed, &stream, err));
+        RV_TRY(randomise_matrix(&m->blocks[l].o, back, seed, &stream, err));
+        RV_TRY(randomise_matrix(&m->blocks[l].up, deviation, seed, &stream, err));
+        RV_TRY(randomise_matrix(&m->blocks[l].down, back, seed, &stream, err));
+    }
+    rv_random random = rv_random_stream(seed, stream, 0);
+    for (size_t i = 0; m->positions && i < c->context * c->width; i++)
+        m->positions[i] = (real)(deviation * rv_random_normal(&random));
+    return RV_OK;
+}
+
+size_t rv_config_parameters(const rv_config *c)
+{
+    size_t queries = c->heads * c->head_size, keys = c->kv_heads * c->head_size;
+    size_t norm = c->norm == RV_NORM_LAYER ? 2 * c->width : c->width;
+    size_t up = c->gated ? 2 * c->mlp_width : c->mlp_width;
+    size_t block = (queries + 2 * keys) * (c->width + c->qkv_bias) +
+                   c->width * (queries + c->o_bias) + up * (c->width + c->up_bias) +
+                   c->width * (c->mlp_width + c->down_bias) + norm * (c->post_norms ? 4 : 2) +
+                   (c->qk_norm ? 2 * c->head_size : 0);
+    return c->vocabulary * c->width * (c->tied ? 1 : 2) +
+           (c->learned_positions ? c->context * c->width : 0) + norm + c->layers * block;
+}
+
+static size_t matrix_bytes(const rv_matrix *m)
+{
+    size_t numbers = m->panels * m->width * (m->K + (m->bias != NULL));
+    return numbers * sizeof(real) +
+           (m->narrow ? m->panels * m->width * m->K * sizeof *m->narrow : 0);
+}
+
+size_t rv_transformer_bytes(const rv_transformer *m)
+{
+    size_t bytes = matrix_bytes(&m->embedding) + matrix_bytes(&m->untied_head);
+    for (size_t l = 0; l < m->config.layers; l++) {
+        const rv_block *b = &m->blocks[l];
+        bytes += matrix_bytes(&b->qkv) + matrix_bytes(&b->o) + matrix_bytes(&b->up) +
+                 matrix_bytes(&b->down);
+    }
+    if (m->positions) bytes += m->config.context * m->config.width * sizeof(real);
+    return bytes;
+}
+
+real rv_matrix_dot(const rv_matrix *m, size_t row, const real *x)
+{
+    const real *w = m->data + row / m->width * m->K * m->width + row % m->width;
+    real sum = 0;
+    for (size_t k = 0; k < m->K; k++) sum += x[k] * w[k * m->width];
+    return sum;
+}
