@@ -24,6 +24,7 @@ TESTS           := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
 DOUBLE_TESTS    := $(patsubst tests/double/%.c,%,$(wildcard tests/double/test_*.c))
 BENCHES         := $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
 FUZZERS         := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
+REPLAYS         := $(FUZZERS:fuzz_%=replay_%)
 
 LIBRARY  := $(BUILD)/libreverie.a
 DOUBLE   := $(BUILD)/libreverie-double.a
@@ -32,7 +33,7 @@ TOOL     := $(BUILD)/reverie
 
 objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all help dependencies test check check-real test-real demo bench lint format install clean fuzz-replay
+.PHONY: all help dependencies test check check-real test-real demo bench lint format install clean fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -83,8 +84,10 @@ $(BUILD)/tests-double/%: $(BUILD)/double/tests/double/%.o $(DOUBLE)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $< $(DOUBLE) $(LDFLAGS) $(LIBS) -lcmocka
 
-check: $(TESTS:%=$(BUILD)/tests/%) $(DOUBLE_TESTS:%=$(BUILD)/tests-double/%) $(TOOL) ## run the tests without installing anything
-	@BUILD=$(BUILD) tests/run $(TESTS:%=$(BUILD)/tests/%) $(DOUBLE_TESTS:%=$(BUILD)/tests-double/%) $(sort $(wildcard tests/test_*.sh tests/test_*.py))
+PROGRAMS := $(TESTS:%=$(BUILD)/tests/%) $(REPLAYS:%=$(BUILD)/tests/%) $(DOUBLE_TESTS:%=$(BUILD)/tests-double/%)
+
+check: $(PROGRAMS) $(TOOL) ## run the tests without installing anything
+	@BUILD=$(BUILD) tests/run $(PROGRAMS) $(sort $(wildcard tests/test_*.sh tests/test_*.py))
 
 # ---- benchmarks ------------------------------------------------------------------------------
 $(BUILD)/bench/%: $(BUILD)/float/bench/%.o $(LIBRARY)
@@ -94,13 +97,33 @@ $(BUILD)/bench/%: $(BUILD)/float/bench/%.o $(LIBRARY)
 bench: $(BENCHES:%=$(BUILD)/bench/%) $(TOOL) ## measure: rates beside this machine's measured peak
 	@for b in $(BENCHES:%=$(BUILD)/bench/%); do $$b || exit 1; done
 
-# ---- fuzzing (clang with libFuzzer) ------------------------------------------------------------
-$(BUILD)/fuzz/%: fuzz/%.c $(LIBRARY_SOURCES)
+# ---- fuzzing -----------------------------------------------------------------------------------
+# fuzz/fuzz_X.c has a LLVMFuzzerTestOneInput, tests/fixtures/fuzz/X/ its corpus. Every test run
+# replays the corpus; `make fuzz` looks for more (needs clang with libFuzzer).
+$(BUILD)/tests/replay_%: $(BUILD)/float/fuzz/fuzz_%.o $(BUILD)/float/tests/fuzz_replay.o $(LIBRARY)
 	@mkdir -p $(@D)
-	clang $(filter-out -MMD -MP,$(CFLAGS)) -fsanitize=fuzzer,address,undefined -o $@ $< \
-	    $(filter-out src/ops/cpu/%,$(LIBRARY_SOURCES)) -DRV_REAL_DOUBLE $(LIBS)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
 
-fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%) ## build the libFuzzer targets (needs clang)
+FUZZ_FLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_SECONDS := 60
+
+$(BUILD)/clang/%.o: %.c
+	@mkdir -p $(@D)
+	clang $(filter-out -fopenmp -O2,$(CFLAGS)) -O1 -DRV_REAL_DOUBLE -fsanitize=fuzzer-no-link $(FUZZ_FLAGS) -c -o $@ $<
+
+$(BUILD)/clang/libreverie.a: $(call objects,clang,$(filter-out src/ops/cpu/%,$(LIBRARY_SOURCES)))
+	@rm -f $@; ar rcs $@ $^
+
+$(BUILD)/fuzz/%: $(BUILD)/clang/fuzz/%.o $(BUILD)/clang/libreverie.a
+	@mkdir -p $(@D)
+	clang -o $@ $^ -fsanitize=fuzzer $(FUZZ_FLAGS) $(LIBS)
+
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%) # build the fuzz targets only
+
+fuzz: fuzzers ## fuzz each target for FUZZ_SECONDS=60; new inputs go to build/corpus/X
+	@for x in $(FUZZERS:fuzz_%=%); do mkdir -p $(BUILD)/corpus/$$x; \
+	    $(BUILD)/fuzz/fuzz_$$x -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -malloc_limit_mb=256 -verbosity=0 \
+	    -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/corpus/$$x tests/fixtures/fuzz/$$x || exit 1; done
 
 # ---- style -----------------------------------------------------------------------------------
 SOURCES_ALL := $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/*.[ch] tests/double/*.[ch] bench/*.[ch] fuzz/*.[ch] include/reverie/*.h)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "checkpoint/internal.h"
 
@@ -276,4 +277,15 @@ const rv_tensor *rv_checkpoint_find(const rv_checkpoint *ck, const char *name)
 const json_t *rv_checkpoint_config(const rv_checkpoint *ck)
 {
     return ck->config;
+}
+
+rv_status rv_checkpoint_hash(const rv_checkpoint *ck, char out[65], rv_error *err)
+{
+    rv_hash *hash;
+    RV_TRY(rv_hash_new(&hash, RV_SHA256, err));
+    for (size_t i = 0; i < ck->source_count; i++)
+        rv_hash_add(hash, ck->sources[i].mapping.bytes, ck->sources[i].mapping.length);
+    rv_hash_finish(hash, out);
+    rv_hash_free(hash);
+    return RV_OK;
 }

@@ -307,16 +307,16 @@ static rv_status place_tensors(rv_checkpoint *ck, const rv_mapping *file, size_t
     size_t room = start <= file->length ? file->length - start : 0;
     for (size_t i = 0; i < ck->count; i++) {
         rv_tensor *t = &ck->tensors[i];
-        const char *name = RV_LABEL(t->name, strlen(t->name));
+        const rv_label name = rv_label_of(t->name, strlen(t->name));
         if (offsets[i] % alignment)
             return rv_fail(err, RV_ERR_FORMAT,
-                           "tensor '%s': offset: expected a multiple of %zu, found %zu", name,
-                           alignment, offsets[i]);
+                           "tensor '%s': offset: expected a multiple of %zu, found %zu",
+                           name.text, alignment, offsets[i]);
         if (offsets[i] > room || t->length > room - offsets[i])
             return rv_fail(err, RV_ERR_FORMAT,
                            "tensor '%s': expected %zu bytes at offset %zu, found only %zu data "
                            "bytes in the file (truncated?)",
-                           name, t->length, offsets[i], room);
+                           name.text, t->length, offsets[i], room);
         t->bytes = file->bytes + (room ? start + offsets[i] : 0);
     }
     return RV_OK;

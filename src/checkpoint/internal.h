@@ -72,6 +72,8 @@ typedef struct rv_label {
 } rv_label;
 
 rv_label rv_label_of(const char *name, size_t length);
+
+/* For a function's arguments only: the text is gone at the end of the statement. */
 #define RV_LABEL(name, length) (rv_label_of((name), (length)).text)
 
 /* Little-endian integers at any address. */

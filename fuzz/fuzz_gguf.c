@@ -1,0 +1,6 @@
+#include "checkpoint.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return read_checkpoint(data, size, "fuzz.gguf");
+}
