@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -84,6 +85,15 @@ static void allocation_refuses_overflow(void **state)
     free(p);
 }
 
+static void a_full_device_fails_and_stays_a_device(void **state)
+{
+    (void)state;
+    rv_error err;
+    assert_int_equal(rv_write_file("/dev/full", "x", 1, &err), RV_ERR_IO);
+    assert_string_equal(err.message, "/dev/full: cannot write: No space left on device");
+    assert_false(rv_file_exists("/dev/full"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +103,7 @@ int main(void)
         cmocka_unit_test(errors_carry_context),
         cmocka_unit_test(utf8_rejects_what_is_not),
         cmocka_unit_test(allocation_refuses_overflow),
+        cmocka_unit_test(a_full_device_fails_and_stays_a_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

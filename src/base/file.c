@@ -88,8 +88,33 @@ rv_status rv_read_file(char **out, size_t *length, const char *path, size_t limi
     return RV_OK;
 }
 
+static bool write_all(int fd, const char *bytes, size_t length)
+{
+    while (length) {
+        ssize_t n = write(fd, bytes, length);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        bytes += n;
+        length -= (size_t)n;
+    }
+    return true;
+}
+
+/* A device or pipe is written to, never replaced by a file. */
+static rv_status write_in_place(const char *path, const void *bytes, size_t length, rv_error *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return fail_errno(err, path, "cannot open");
+    bool ok = write_all(fd, bytes, length);
+    ok = (close(fd) == 0) && ok;
+    return ok ? RV_OK : fail_errno(err, path, "cannot write");
+}
+
 rv_status rv_write_file(const char *path, const void *bytes, size_t length, rv_error *err)
 {
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return write_in_place(path, bytes, length, err);
     size_t room = strlen(path) + 16;
     char *temporary = malloc(room);
     if (!temporary) return rv_fail_memory(err, room);
@@ -100,17 +125,9 @@ rv_status rv_write_file(const char *path, const void *bytes, size_t length, rv_e
         free(temporary);
         return status;
     }
-    size_t put = 0;
-    bool ok = true;
-    while (ok && put < length) {
-        ssize_t n = write(fd, (const char *)bytes + put, length - put);
-        if (n < 0 && errno == EINTR) continue;
-        ok = n > 0;
-        if (ok) put += (size_t)n;
-    }
     mode_t mask = umask(0);
     umask(mask);
-    ok = ok && fchmod(fd, 0666 & ~mask) == 0 && fsync(fd) == 0;
+    bool ok = write_all(fd, bytes, length) && fchmod(fd, 0666 & ~mask) == 0 && fsync(fd) == 0;
     ok = (close(fd) == 0) && ok;
     ok = ok && rename(temporary, path) == 0;
     rv_status status = RV_OK;

@@ -20,7 +20,7 @@ void rv_unmap(rv_mapping *mapping);
  * terminated by a NUL that *length does not count. */
 rv_status rv_read_file(char **out, size_t *length, const char *path, size_t limit, rv_error *err);
 
-/* Writes all bytes to path, in one step as seen from outside. */
+/* Writes all bytes to path, in one step as seen from outside; a device or pipe is written to. */
 rv_status rv_write_file(const char *path, const void *bytes, size_t length, rv_error *err);
 
 /* Creates the folder and its missing parents; one that exists is no error. */

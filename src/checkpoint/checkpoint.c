@@ -230,6 +230,7 @@ void rv_checkpoint_close(rv_checkpoint *ck)
     for (size_t i = 0; i < ck->string_count; i++) free(ck->strings[i]);
     for (size_t i = 0; i < ck->meta_count; i++) free(ck->meta[i].strings);
     json_decref(ck->config);
+    json_decref(ck->metadata);
     free(ck->sources);
     free(ck->strings);
     free(ck->meta);
@@ -288,4 +289,9 @@ rv_status rv_checkpoint_hash(const rv_checkpoint *ck, char out[65], rv_error *er
     rv_hash_finish(hash, out);
     rv_hash_free(hash);
     return RV_OK;
+}
+
+const json_t *rv_checkpoint_metadata(const rv_checkpoint *ck)
+{
+    return ck->metadata;
 }

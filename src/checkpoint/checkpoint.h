@@ -83,6 +83,10 @@ rv_status rv_checkpoint_hash(const rv_checkpoint *ck, char out[65], rv_error *er
 /* config.json of a folder (borrowed), a synthetic llama config for llama2.c; NULL for GGUF. */
 const json_t *rv_checkpoint_config(const rv_checkpoint *ck);
 
+/* The metadata of a single safetensors file: an object, its values strings (borrowed); NULL for
+ * any other format, and where there is none. */
+const json_t *rv_checkpoint_metadata(const rv_checkpoint *ck);
+
 /* GGUF metadata. Integer getters accept any integer width that fits. All return false when the
  * key is absent or of another type. Strings are borrowed and not terminated. */
 bool rv_meta_string(const rv_checkpoint *ck, const char *key, const char **out, size_t *length);
@@ -116,5 +120,17 @@ typedef struct rv_checkpoint_plan {
 } rv_checkpoint_plan;
 
 void rv_checkpoint_plan_memory(rv_checkpoint_plan *out, const rv_checkpoint *ck);
+
+/* A tensor to be written: numbers (shape[0], ..., shape[rank - 1]), row-major. */
+typedef struct rv_tensor_source {
+    const char *name;
+    const real *numbers;
+    size_t rank, shape[RV_MAX_RANK];
+} rv_tensor_source;
+
+/* Writes a safetensors file in one step. dtype: RV_F32, RV_F16 or RV_BF16 (rounded to nearest
+ * even; beyond the type's range: RV_ERR_NUMERIC). metadata: an object of strings, or NULL. */
+rv_status rv_safetensors_write(const char *path, const rv_tensor_source *tensors, size_t count,
+                               rv_dtype dtype, const json_t *metadata, rv_error *err);
 
 #endif

@@ -142,7 +142,10 @@ rv_status rv_safetensors_read(rv_checkpoint *ck, const rv_mapping *file, rv_erro
     json_t *entry;
     json_object_foreach(header, name, entry)
     {
-        if (strcmp(name, "__metadata__") == 0) continue;
+        if (strcmp(name, "__metadata__") == 0) {
+            if (json_is_object(entry) && !ck->metadata) ck->metadata = json_incref(entry);
+            continue;
+        }
         status = read_tensor(ck, name, entry, data, data_length, err);
         if (status == RV_OK) continue;
         rv_context(err, status, "tensor '%s'", RV_LABEL(name, strlen(name)));
