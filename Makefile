@@ -19,6 +19,9 @@ LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -fopenmp
 LIBS      = $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
 
 LIBRARY_SOURCES := $(filter-out src/cli/%,$(wildcard src/*/*.c src/*/*/*.c))
+ifeq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
+LIBRARY_SOURCES := $(filter-out %_avx512.c %_avx512bf16.c %_avx2.c,$(LIBRARY_SOURCES))
+endif
 CLI_SOURCES     := $(wildcard src/cli/*.c)
 TESTS           := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
 DOUBLE_TESTS    := $(patsubst tests/double/%.c,%,$(wildcard tests/double/test_*.c))
@@ -65,7 +68,7 @@ $(TOOL): $(call objects,float,$(CLI_SOURCES)) $(LIBRARY)
 $(BUILD)/float/src/ops/cpu/%_avx512.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mavx2
 $(BUILD)/float/src/ops/cpu/%_avx512bf16.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mavx2
 $(BUILD)/float/src/ops/cpu/%_avx2.o: CFLAGS += -O3 -mavx2 -mfma
-$(BUILD)/float/src/ops/cpu/%_portable.o: CFLAGS += -O3
+$(BUILD)/float/src/ops/cpu/%_portable.o: CFLAGS += -O3 -ffp-contract=fast
 
 $(BUILD)/float/%.o: %.c
 	@mkdir -p $(@D)

@@ -1,9 +1,64 @@
 #include "ops/kernels.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#ifdef RV_REAL_DOUBLE
 
 const rv_kernels *rv_kernels_select(const char *name)
 {
-    if (!name || strcmp(name, "reference") == 0) return rv_kernels_reference();
+    if (name && strcmp(name, "reference") != 0) return NULL;
+    return rv_kernels_reference();
+}
+
+#else
+
+#include "ops/cpu/cpu.h"
+
+static bool always(void)
+{
+    return true;
+}
+
+#ifdef __x86_64__
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("fma");
+}
+
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#endif
+
+/* The fastest first. */
+static const struct candidate {
+    const char *name;
+    bool (*runs_here)(void);
+    const rv_kernels *(*table)(void);
+} candidates[] = {
+#ifdef __x86_64__
+    {"avx512", has_avx512, rv_kernels_avx512},
+    {"avx2", has_avx2, rv_kernels_avx2},
+#endif
+    {"portable", always, rv_kernels_portable},
+    {"reference", always, rv_kernels_reference},
+};
+
+const rv_kernels *rv_kernels_select(const char *name)
+{
+    if (!name) {
+        const char *wish = getenv("REVERIE_KERNELS");
+        if (wish && *wish) return rv_kernels_select(wish);
+    }
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        const struct candidate *c = &candidates[i];
+        if ((!name || strcmp(name, c->name) == 0) && c->runs_here()) return c->table();
+    }
     return NULL;
 }
+
+#endif

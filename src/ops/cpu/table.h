@@ -1,0 +1,27 @@
+/* Instantiates the tuned kernels for the vectors that were included before, and fills a table
+ * with them. Every instruction set has one file that includes its vectors and then this. */
+#ifndef RV_OPS_CPU_TABLE_H
+#define RV_OPS_CPU_TABLE_H
+
+#include "ops/cpu/tile.h"
+#include "ops/cpu/vector_math.h"
+#include "ops/cpu/linear.h"
+#include "ops/cpu/cpu.h"
+#include "ops/reference.h"
+
+#define RV_TUNED_TABLE(its_name)                                                              \
+    {                                                                                         \
+        .name = its_name, .panel_width = PANEL, .linear_forward = linear_forward,             \
+        .linear_backward = rv_linear_backward,                                                \
+        .linear_backward_weight = rv_linear_backward_weight,                                  \
+        .logsumexp_forward = rv_logsumexp_forward,                                            \
+        .logsumexp_backward = rv_logsumexp_backward,                                          \
+        .attention_forward = rv_attention_forward,                                            \
+        .attention_backward = rv_attention_backward,                                          \
+        .layernorm_forward = rv_layernorm_forward,                                            \
+        .layernorm_backward = rv_layernorm_backward, .rmsnorm_forward = rv_rmsnorm_forward,   \
+        .rmsnorm_backward = rv_rmsnorm_backward, .activation_forward = rv_activation_forward, \
+        .activation_backward = rv_activation_backward, .rope = rv_rope,                       \
+    }
+
+#endif
