@@ -76,21 +76,22 @@ void rv_activation_records_release(rv_activation_records *list)
     *list = (rv_activation_records){0};
 }
 
-rv_status rv_strings_push(rv_strings *list, const char *text, size_t length, rv_error *err)
+rv_status rv_token_weights_push(rv_token_weights *list, const char *token, size_t length,
+                                double weight, rv_error *err)
 {
     RV_TRY(rv_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof *list->items,
                    err));
-    char *copy = rv_utf8_repair(text, length);
+    char *copy = rv_utf8_repair(token, length);
     if (!copy) return rv_fail_memory(err, length);
-    list->items[list->count++] = copy;
+    list->items[list->count++] = (rv_token_weight){copy, weight};
     return RV_OK;
 }
 
-void rv_strings_release(rv_strings *list)
+void rv_token_weights_release(rv_token_weights *list)
 {
-    for (size_t i = 0; i < list->count; i++) free(list->items[i]);
+    for (size_t i = 0; i < list->count; i++) free(list->items[i].token);
     free(list->items);
-    *list = (rv_strings){0};
+    *list = (rv_token_weights){0};
 }
 
 static void release_pair(rv_minimal_pair *pair)
@@ -140,8 +141,8 @@ void rv_evidence_release(rv_evidence *e)
     rv_activation_records_release(&e->dreams);
     for (size_t i = 0; i < e->pairs.count; i++) release_pair(&e->pairs.items[i]);
     free(e->pairs.items);
-    rv_strings_release(&e->promoted);
-    rv_strings_release(&e->suppressed);
+    rv_token_weights_release(&e->promoted);
+    rv_token_weights_release(&e->suppressed);
     *e = rv_evidence_empty();
 }
 

@@ -30,10 +30,16 @@ typedef struct rv_activation_records {
     size_t count, capacity;
 } rv_activation_records;
 
-typedef struct rv_strings {
-    char **items;
+/* Tokens with the logit that one unit of the neuron adds to each, strongest first. */
+typedef struct rv_token_weight {
+    char *token; /* owned */
+    double weight;
+} rv_token_weight;
+
+typedef struct rv_token_weights {
+    rv_token_weight *items;
     size_t count, capacity;
-} rv_strings;
+} rv_token_weights;
 
 /* The activation at the end of `before token after`, and what is left of it when the token is
  * replaced: causal evidence for what the neuron needs to see. Strings are owned. */
@@ -57,7 +63,7 @@ typedef struct rv_evidence {
     size_t boundary_count;
     rv_activation_records dreams; /* strongest first */
     rv_minimal_pairs pairs;
-    rv_strings promoted, suppressed; /* at the logits, by the neuron's output direction */
+    rv_token_weights promoted, suppressed;     /* at the logits, by the output direction */
     double mean, variance, skewness, kurtosis; /* of the activation on the corpus; may be NaN */
 } rv_evidence;
 
@@ -73,8 +79,9 @@ rv_status rv_activation_records_push(rv_activation_records *list, rv_activation_
 void rv_activation_records_release(rv_activation_records *list);
 
 /* Copies `length` bytes, made valid UTF-8 without NUL. */
-rv_status rv_strings_push(rv_strings *list, const char *text, size_t length, rv_error *err);
-void rv_strings_release(rv_strings *list);
+rv_status rv_token_weights_push(rv_token_weights *list, const char *token, size_t length,
+                                double weight, rv_error *err);
+void rv_token_weights_release(rv_token_weights *list);
 
 /* malloc'ed copy in which every byte that is no valid UTF-8, and every NUL, is U+FFFD; NULL when
  * memory is short. */
