@@ -4,7 +4,8 @@
 The GGUF file holds one small tensor of every block format that Reverie reads. Blocks are random
 bytes, so that every bit of a block matters, except that the half-precision scales are kept finite
 and of ordinary size. quants.f32 holds what the `gguf` package dequantises them to: float32, tensor
-after tensor in the order of the file. Needs: pip install gguf numpy
+after tensor in the order of the file. The metadata has a key of every type, for the getters.
+Needs: pip install gguf numpy
 """
 import os
 
@@ -31,12 +32,33 @@ def random_blocks(rng, kind):
     return blocks.reshape(ROWS, -1)
 
 
+def add_metadata(writer):
+    writer.add_uint8("test.u8", 200)
+    writer.add_int8("test.i8", -100)
+    writer.add_uint16("test.u16", 60000)
+    writer.add_int16("test.i16", -30000)
+    writer.add_uint32("test.u32", 4000000000)
+    writer.add_int32("test.i32", -2000000000)
+    writer.add_uint64("test.u64", 2**63 + 2**62)
+    writer.add_int64("test.i64", -2**60)
+    writer.add_float32("test.f32", 0.5)
+    writer.add_float64("test.f64", 0.1)
+    writer.add_bool("test.bool", True)
+    writer.add_string("test.string", "dream \u2603")
+    writer.add_array("test.strings", ["a", "", "b\0c", "\u6f22"])
+    writer.add_array("test.integers", [3, -1, 4])
+    writer.add_array("test.floats", [0.25, -8.0])
+    writer.add_array("test.bools", [True, False])
+    writer.add_array("test.nested", [[1, 2], [3]])
+
+
 def main():
     folder = os.path.join(os.path.dirname(__file__), "..", "tests", "fixtures", "checkpoint")
     os.makedirs(folder, exist_ok=True)
     rng = np.random.default_rng(20240607)
     writer = GGUFWriter(os.path.join(folder, "quants.gguf"), "test")
     expected = []
+    add_metadata(writer)
 
     # Every half and, as its upper half, every kind of bfloat16: subnormal, infinite, signed zero.
     halves = rng.integers(0, 65536, (ROWS, COLUMNS), dtype=np.uint16)
