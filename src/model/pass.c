@@ -214,6 +214,10 @@ static rv_status check_taps(const rv_pass *p, const rv_tap *taps, size_t count, 
         if (!rv_site_exists(taps[i].site, &p->model->config))
             return rv_fail(err, RV_ERR_USAGE, "tap %zu: this model has no such site", i);
         rv_site_name(name, taps[i].site);
+        size_t width = rv_site_width(taps[i].site, &p->model->config);
+        if (taps[i].columns && taps[i].column + taps[i].columns > width)
+            return rv_fail(err, RV_ERR_USAGE, "site %s: column: expected 0 to %zu, found %zu",
+                           name, width ? width - 1 : 0, taps[i].column + taps[i].columns - 1);
         if (rv_site_is_map(taps[i].site) && (taps[i].replace || taps[i].gradient))
             return rv_fail(err, RV_ERR_UNSUPPORTED,
                            "site %s: can be read and seeded, not replaced", name);
@@ -327,8 +331,25 @@ size_t rv_pass_rows(const rv_pass *p)
     return p->rows;
 }
 
-size_t rv_pass_first_row(const rv_pass *p, size_t sequence)
+size_t rv_pass_sequences(const rv_pass *p)
 {
+    return p->sequence_count;
+}
+
+const rv_transformer *rv_pass_model(const rv_pass *p)
+{
+    return p->model;
+}
+
+const rv_config *rv_pass_config(const rv_pass *p)
+{
+    return &p->model->config;
+}
+
+size_t rv_pass_span(const rv_pass *p, size_t sequence, size_t *count, size_t *shared)
+{
+    *count = p->spans[sequence].count;
+    *shared = p->spans[sequence].first;
     return p->spans[sequence].row;
 }
 

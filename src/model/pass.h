@@ -43,9 +43,11 @@ typedef struct rv_sequence {
 } rv_sequence;
 
 /* What a caller wants at a site. Numbers of a row site are (rows, width); of a map (scores, pattern)
- * one (H, count, shared + count) block per sequence, in order. Any pointer may be NULL. */
+ * one (H, count, shared + count) block per sequence, in order. With `columns` above 0 a row site is
+ * narrowed to columns [column, column + columns), and width is `columns`. Any pointer may be NULL. */
 typedef struct rv_tap {
     rv_site site;
+    size_t column, columns;
     real *value;         /* forward fills it */
     const real *replace; /* forward puts these in place of what it computed (row sites) */
     const real *seed;    /* backward adds this gradient */
@@ -103,8 +105,12 @@ void rv_pass_backward(rv_pass *pass, const real *weights, rv_gradients *gradient
 /* (rows, C): the gradient at hook_embed, after rv_pass_backward. */
 const real *rv_pass_input_gradient(const rv_pass *pass);
 
+const rv_transformer *rv_pass_model(const rv_pass *pass);
+const rv_config *rv_pass_config(const rv_pass *pass);
 size_t rv_pass_rows(const rv_pass *pass);
-size_t rv_pass_first_row(const rv_pass *pass, size_t sequence);
+size_t rv_pass_sequences(const rv_pass *pass);
+/* First row of a sequence; its own and its shared positions. */
+size_t rv_pass_span(const rv_pass *pass, size_t sequence, size_t *count, size_t *shared);
 const real *rv_pass_hidden(const rv_pass *pass); /* (rows, C): input of the unembedding */
 /* The residual stream between blocks (rows, C), after rv_pass_forward. */
 const real *rv_pass_stream(const rv_pass *pass);

@@ -15,16 +15,26 @@ bool rv_tapped(const rv_pass *p, rv_site_kind kind, size_t layer)
     return false;
 }
 
+/* The part of a row that a tap sees. */
+static void narrow(const rv_tap *tap, real **values, size_t *width)
+{
+    if (tap->columns == 0) return;
+    *values += tap->column;
+    *width = tap->columns;
+}
+
 void rv_visit(const rv_pass *p, rv_site_kind kind, size_t layer, real *values, size_t leading,
               size_t width)
 {
     for (size_t t = 0; t < p->tap_count; t++) {
         const rv_tap *tap = &p->taps[t];
         if (!matches(tap, kind, layer)) continue;
-        for (size_t r = 0; r < p->rows; r++) {
-            real *row = values + r * leading;
-            if (tap->replace) memcpy(row, tap->replace + r * width, width * sizeof *row);
-            if (tap->value) memcpy(tap->value + r * width, row, width * sizeof *row);
+        real *seen = values;
+        size_t w = width;
+        narrow(tap, &seen, &w);
+        for (size_t r = 0; r < p->rows; r++, seen += leading) {
+            if (tap->replace) memcpy(seen, tap->replace + r * w, w * sizeof *seen);
+            if (tap->value) memcpy(tap->value + r * w, seen, w * sizeof *seen);
         }
     }
 }
@@ -35,12 +45,14 @@ void rv_visit_gradient(const rv_pass *p, rv_site_kind kind, size_t layer, real *
     for (size_t t = 0; t < p->tap_count; t++) {
         const rv_tap *tap = &p->taps[t];
         if (!matches(tap, kind, layer)) continue;
-        for (size_t r = 0; r < p->rows; r++) {
-            real *row = gradient + r * leading;
-            for (size_t i = 0; tap->seed && i < width; i++) row[i] += tap->seed[r * width + i];
-            if (tap->gradient) memcpy(tap->gradient + r * width, row, width * sizeof *row);
+        real *seen = gradient;
+        size_t w = width;
+        narrow(tap, &seen, &w);
+        for (size_t r = 0; r < p->rows; r++, seen += leading) {
+            for (size_t i = 0; tap->seed && i < w; i++) seen[i] += tap->seed[r * w + i];
+            if (tap->gradient) memcpy(tap->gradient + r * w, seen, w * sizeof *seen);
             if (tap->replace)
-                memset(row, 0, width * sizeof *row); // what was replaced has no influence
+                memset(seen, 0, w * sizeof *seen); // what was replaced has no influence
         }
     }
 }

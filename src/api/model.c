@@ -1,0 +1,142 @@
+#include "api/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "hub/resolve.h"
+
+rv_model_params rv_model_params_default(void)
+{
+    return (rv_model_params){.bos = RV_BOS_AUTO};
+}
+
+const char *rv_format_name(rv_format format)
+{
+    return format == RV_FORMAT_GGUF      ? "gguf"
+           : format == RV_FORMAT_LLAMA2C ? "llama2c"
+                                         : "safetensors";
+}
+
+const char *rv_quantisation_name(const rv_checkpoint *ck)
+{
+    size_t most = 0, of_type[RV_DTYPE_COUNT] = {0};
+    const char *name = "none";
+    for (size_t i = 0; i < rv_checkpoint_count(ck); i++) {
+        const rv_tensor *t = rv_checkpoint_at(ck, i);
+        of_type[t->dtype] += t->elements;
+        if (of_type[t->dtype] <= most) continue;
+        most = of_type[t->dtype];
+        name = t->type_name;
+    }
+    return name;
+}
+
+rv_status rv_choose_bos(int32_t *bos, const char **why, const rv_tokenizer *tokenizer,
+                        rv_bos_choice choice, rv_error *err)
+{
+    rv_special_ids special = rv_tokenizer_special(tokenizer);
+    *bos = -1;
+    if (choice == RV_BOS_OMIT || (choice == RV_BOS_AUTO && !special.add_bos)) {
+        *why = choice == RV_BOS_OMIT ? "asked for" : "the tokenizer's configuration adds none";
+        return RV_OK;
+    }
+    *why = choice == RV_BOS_ADD ? "asked for" : "the tokenizer's configuration";
+    *bos = special.bos;
+    if (choice == RV_BOS_ADD && special.separator >= 0 && !special.add_bos) {
+        *bos = special.separator;
+        *why = "asked for; the document separator, since the model has no BOS of its own";
+    }
+    if (*bos < 0)
+        return rv_fail(err, RV_ERR_USAGE,
+                       "BOS: the model has neither BOS nor a document separator");
+    return RV_OK;
+}
+
+rv_status rv_open_parts(char **path, rv_checkpoint **checkpoint, rv_tokenizer **tokenizer,
+                        const char *name, rv_error *err)
+{
+    *path = NULL;
+    *checkpoint = NULL;
+    *tokenizer = NULL;
+    rv_status status;
+    RV_GOTO(rv_resolve_model(path, name, err));
+    RV_GOTO(rv_checkpoint_open(checkpoint, *path, err));
+    RV_GOTO(rv_tokenizer_open(tokenizer, *path, *checkpoint, err));
+    return RV_OK;
+done:
+    rv_checkpoint_close(*checkpoint);
+    free(*path);
+    *path = NULL;
+    *checkpoint = NULL;
+    return status;
+}
+
+static rv_status check_vocabulary(const rv_model *m, rv_error *err)
+{
+    size_t tokens = rv_tokenizer_size(m->tokenizer), rows = m->transformer->config.vocabulary;
+    if (tokens <= rows) return RV_OK;
+    return rv_fail(
+        err, RV_ERR_FORMAT,
+        "%s: tokenizer: expected at most %zu tokens, the rows of the embedding; found %zu",
+        m->path, rows, tokens);
+}
+
+static rv_status fill(rv_model *m, const char *name, const rv_model_params *params,
+                      rv_error *err)
+{
+    m->name = rv_strndup(name, strlen(name));
+    if (!m->name) return rv_fail_memory(err, strlen(name));
+    RV_TRY(rv_open_parts(&m->path, &m->checkpoint, &m->tokenizer, name, err));
+    const rv_kernels *kernels = rv_kernels_select(params->kernels);
+    if (!kernels)
+        return rv_fail(err, RV_ERR_USAGE,
+                       "kernels: expected a set that this processor runs, found \"%s\"",
+                       params->kernels);
+    rv_load_options options = {kernels, params->progress, params->progress_context};
+    RV_TRY(rv_transformer_load(&m->transformer, m->checkpoint, &options, err));
+    RV_TRY(check_vocabulary(m, err));
+    m->file_bytes = rv_checkpoint_bytes(m->checkpoint);
+    m->threads = params->threads > 0 ? params->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    const char *quantisation = rv_quantisation_name(m->checkpoint);
+    m->quantisation = rv_strndup(quantisation, strlen(quantisation));
+    const char *format = rv_format_name(rv_checkpoint_format(m->checkpoint));
+    m->format = rv_strndup(format, strlen(format));
+    if (!m->quantisation || !m->format) return rv_fail_memory(err, 32);
+    return rv_choose_bos(&m->bos, &m->bos_why, m->tokenizer, params->bos, err);
+}
+
+rv_status rv_model_open(rv_model **out, const char *name, const rv_model_params *params,
+                        rv_error *err)
+{
+    *out = NULL;
+    rv_model_params defaults = rv_model_params_default();
+    rv_model *m;
+    RV_TRY(RV_NEW(m, 1, err));
+    rv_status status = fill(m, name, params ? params : &defaults, err);
+    if (status != RV_OK) {
+        rv_model_close(m);
+        return status;
+    }
+    *out = m;
+    return RV_OK;
+}
+
+void rv_model_close(rv_model *m)
+{
+    if (!m) return;
+    rv_transformer_free(m->transformer);
+    rv_tokenizer_close(m->tokenizer);
+    rv_checkpoint_close(m->checkpoint);
+    free(m->name);
+    free(m->path);
+    free(m->format);
+    free(m->quantisation);
+    free(m);
+}
+
+rv_status rv_model_hash(rv_model *m, rv_error *err)
+{
+    return m->hash[0] ? RV_OK : rv_checkpoint_hash(m->checkpoint, m->hash, err);
+}
