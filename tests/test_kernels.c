@@ -22,9 +22,10 @@ typedef struct shape {
     size_t N, K, M;
 } shape;
 
-static const shape shapes[] = {{1, 1, 1},     {1, 65, 7},    {2, 64, 33},   {3, 16, 32},
-                               {7, 5, 16},    {15, 31, 31},  {14, 768, 64}, {29, 577, 65},
-                               {40, 1600, 9}, {113, 3, 130}, {6, 1024, 48}, {96, 96, 577}};
+static const shape shapes[] = {{1, 1, 1},      {1, 65, 7},    {2, 64, 33},   {3, 16, 32},
+                               {7, 5, 16},     {15, 31, 31},  {14, 768, 64}, {29, 577, 65},
+                               {40, 1600, 9},  {113, 3, 130}, {6, 1024, 48}, {96, 96, 577},
+                               {300, 33, 2100}};
 
 static rv_random source;
 static const rv_kernels *reference, *tuned;
@@ -159,6 +160,136 @@ static void linear_forward(const shape *s)
     free_weights(&w);
 }
 
+static void linear_backward(const shape *s)
+{
+    weights w = make_weights(s->M, s->K, false);
+    rows dout = make_rows(s->N, s->M), dx = make_rows(s->N, s->K);
+    rows expected = copy_of(&dx), found = copy_of(&dx), threaded = copy_of(&dx);
+    reference->linear_backward(expected.at, dx.ld, dout.at, dout.ld, &w.expected, s->N, 1);
+    tuned->linear_backward(found.at, dx.ld, dout.at, dout.ld, &w.tuned, s->N, 1);
+    tuned->linear_backward(threaded.at, dx.ld, dout.at, dout.ld, &w.tuned, s->N, 2);
+    check_close("linear_backward", &found, &expected, s->M, sqrtf((float)s->M));
+    for (size_t n = 0; n < s->N; n++) {
+        float *alone = dx.at + n * dx.ld;
+        tuned->linear_backward(alone, 1, dout.at + n * dout.ld, 1, &w.tuned, 1, 1);
+        check_same_row("linear_backward", found.at + n * dx.ld, alone, s->K);
+        check_same_row("linear_backward", found.at + n * dx.ld, threaded.at + n * dx.ld, s->K);
+    }
+    free_rows((rows[]){dout, dx, expected, found, threaded}, 5);
+    free_weights(&w);
+}
+
+static void linear_backward_weight(const shape *s)
+{
+    rows dout = make_rows(s->N, s->M), x = make_rows(s->N, s->K);
+    rows dW = make_rows_ld(s->M, s->K, s->K), dbias = make_rows(1, s->M);
+    for (int wanted = 1; wanted <= 3; wanted++) { // dW, dbias, both
+        rows W[3] = {copy_of(&dW), copy_of(&dW), copy_of(&dW)};
+        rows b[3] = {copy_of(&dbias), copy_of(&dbias), copy_of(&dbias)};
+        for (int i = 0; i < 3; i++)
+            (i == 0 ? reference : tuned)
+                ->linear_backward_weight(wanted & 1 ? W[i].at : NULL,
+                                         wanted & 2 ? b[i].at : NULL, dout.at, dout.ld, x.at,
+                                         x.ld, s->N, s->K, s->M, i == 2 ? 2 : 1);
+        check_close("linear_backward_weight dW", &W[1], &W[0], s->N, sqrtf((float)s->N));
+        check_close("linear_backward_weight dbias", &b[1], &b[0], s->N, sqrtf((float)s->N));
+        for (size_t m = 0; m < s->M; m++)
+            check_same_row("linear_backward_weight", W[1].at + m * s->K, W[2].at + m * s->K,
+                           s->K);
+        check_same_row("linear_backward_weight", b[1].at, b[2].at, s->M);
+        free_rows(W, 3);
+        free_rows(b, 3);
+    }
+    free_rows((rows[]){dout, x, dW, dbias}, 4);
+}
+
+/* ---- log-sum-exp ----------------------------------------------------------------------- */
+typedef struct unembedding {
+    weights head;
+    rows x, weight, lse, logit;
+    int32_t *label;
+    size_t valid;
+    float softcap;
+} unembedding;
+
+/* Logits of about `spread`; every third shape has a padded vocabulary, every other a softcap. */
+static unembedding make_unembedding(const shape *s, float spread)
+{
+    unembedding u = {.head = make_weights(s->M, s->K, s->N % 2),
+                     .x = make_rows(s->N, s->K),
+                     .weight = make_rows(1, s->N),
+                     .lse = make_rows(1, s->N),
+                     .logit = make_rows(1, s->N),
+                     .label = rv_alloc(s->N, sizeof *u.label),
+                     .valid = s->M % 3 && s->M > 5 ? s->M - 5 : s->M,
+                     .softcap = s->K % 2 ? 0 : 3 * spread};
+    assert_non_null(u.label);
+    for (size_t n = 0; n < s->N; n++) {
+        u.label[n] = n % 5 == 4 ? -1 : (int32_t)rv_random_below(&source, s->M);
+        if (n % 7 == 2) u.weight.at[n] = 0;
+        for (size_t k = 0; k < s->K; k++) u.x.at[n * u.x.ld + k] *= spread / sqrtf((float)s->K);
+    }
+    return u;
+}
+
+static void free_unembedding(unembedding *u)
+{
+    free_weights(&u->head);
+    free_rows((rows[]){u->x, u->weight, u->lse, u->logit}, 4);
+    free(u->label);
+}
+
+static void logsumexp_forward(const shape *s)
+{
+    for (float spread = 1; spread < 100; spread *= 40) {
+        unembedding u = make_unembedding(s, spread);
+        rows lse[2] = {copy_of(&u.lse), copy_of(&u.lse)};
+        rows logit[3] = {copy_of(&u.logit), copy_of(&u.logit), copy_of(&u.logit)};
+        reference->logsumexp_forward(u.lse.at, logit[0].at, u.x.at, u.x.ld, u.label,
+                                     &u.head.expected, s->N, u.valid, u.softcap, 1);
+        for (int i = 0; i < 2; i++)
+            tuned->logsumexp_forward(lse[i].at, logit[i + 1].at, u.x.at, u.x.ld, u.label,
+                                     &u.head.tuned, s->N, u.valid, u.softcap, i + 1);
+        check_close("logsumexp lse", &lse[0], &u.lse, s->K, spread);
+        check_close("logsumexp label_logit", &logit[1], &logit[0], s->K, spread);
+        check_same_row("logsumexp lse", lse[0].at, lse[1].at, s->N);
+        check_same_row("logsumexp label_logit", logit[1].at, logit[2].at, s->N);
+        for (size_t n = 0; n < s->N; n++) {
+            float alone = 0;
+            tuned->logsumexp_forward(&alone, NULL, u.x.at + n * u.x.ld, 1, NULL, &u.head.tuned,
+                                     1, u.valid, u.softcap, 1);
+            check_same_row("logsumexp lse", &lse[0].at[n], &alone, 1);
+        }
+        free_rows((rows[]){lse[0], lse[1], logit[0], logit[1], logit[2]}, 5);
+        free_unembedding(&u);
+    }
+}
+
+static void logsumexp_backward(const shape *s)
+{
+    unembedding u = make_unembedding(s, 1);
+    rows dx = make_rows(s->N, s->K), d[3] = {copy_of(&dx), copy_of(&dx), copy_of(&dx)};
+    reference->logsumexp_forward(u.lse.at, NULL, u.x.at, u.x.ld, NULL, &u.head.expected, s->N,
+                                 u.valid, u.softcap, 1);
+    for (int i = 0; i < 3; i++)
+        (i == 0 ? reference : tuned)
+            ->logsumexp_backward(d[i].at, dx.ld, u.lse.at, u.x.at, u.label, u.weight.at,
+                                 i == 0 ? &u.head.expected : &u.head.tuned, s->N, u.valid,
+                                 u.softcap, i == 2 ? 2 : 1);
+    check_close("logsumexp_backward", &d[1], &d[0], s->M + s->K, 1);
+    for (size_t n = 0; n < s->N; n++) {
+        float *alone = dx.at + n * dx.ld;
+        if (u.weight.at[n] == 0) // skipped
+            check_same_row("logsumexp_backward", d[1].at + n * dx.ld, alone, s->K);
+        tuned->logsumexp_backward(alone, 1, u.lse.at + n, u.x.at + n * u.x.ld, u.label + n,
+                                  u.weight.at + n, &u.head.tuned, 1, u.valid, u.softcap, 1);
+        check_same_row("logsumexp_backward", d[1].at + n * dx.ld, alone, s->K);
+        check_same_row("logsumexp_backward", d[1].at + n * dx.ld, d[2].at + n * dx.ld, s->K);
+    }
+    free_rows((rows[]){dx, d[0], d[1], d[2]}, 4);
+    free_unembedding(&u);
+}
+
 /* ---- which tables, which shapes -------------------------------------------------------- */
 static void for_all(void (*entry)(const shape *))
 {
@@ -182,12 +313,18 @@ static void for_all(void (*entry)(const shape *))
     }
 
 TEST(linear_forward)
+TEST(linear_backward)
+TEST(linear_backward_weight)
+TEST(logsumexp_forward)
+TEST(logsumexp_backward)
 
 int main(void)
 {
     source = rv_random_stream(11, 0, 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear_forward),
+        cmocka_unit_test(test_linear_forward),         cmocka_unit_test(test_linear_backward),
+        cmocka_unit_test(test_linear_backward_weight), cmocka_unit_test(test_logsumexp_forward),
+        cmocka_unit_test(test_logsumexp_backward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

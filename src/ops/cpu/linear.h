@@ -14,7 +14,9 @@ enum {
     GROUP = 16,                              /* panels of a task, at most */
     ALIAS = 4096,                            /* bytes: rows this far apart share cache sets */
     COPY_ROWS = 56 / TILE_ROWS * TILE_ROWS,
-    COPY_STRIDE = STEPS + 16
+    COPY_STRIDE = STEPS + 16,
+    BACKWARD_ROWS = 8 * ROW_BLOCK, /* rows for which a panel is turned once */
+    WEIGHT_STEPS = 256             /* rows summed in registers in a weight's gradient */
 };
 
 static size_t smaller(size_t a, size_t b)
@@ -86,6 +88,108 @@ static void linear_forward(float *out, size_t ldo, const float *x, size_t ldx,
         forward_task(out, ldo, x, ldx, m, cut(N, block, blocks), cut(N, block + 1, blocks),
                      cut(m->panels, g, groups), cut(m->panels, g + 1, groups),
                      epilogue == RV_ACCUMULATE);
+    }
+}
+
+/* out (count, PANEL) = W[m .. m + count, k .. k + columns), zero beyond `columns`; out has room
+ * for count rounded up to LANES. m is a multiple of PANEL. */
+static void pack_transposed(float *out, const rv_matrix *matrix, size_t m, size_t count,
+                            size_t k, size_t columns)
+{
+    for (size_t j = 0; j < count; j += LANES) {
+        const float *panel = matrix->data + (m + j) / PANEL * matrix->K * PANEL;
+        const float *in = panel + k * PANEL + j % PANEL;
+        for (size_t i = 0; i < PANEL; i += LANES) {
+            float *corner = out + j * PANEL + i;
+            if (i + LANES <= columns) {
+                v_transpose(corner, PANEL, in + i * PANEL, PANEL);
+                continue;
+            }
+            for (size_t u = 0; u < LANES; u++)
+                for (size_t v = 0; v < LANES; v++)
+                    corner[u * PANEL + v] = i + v < columns ? in[(i + v) * PANEL + u] : 0;
+        }
+    }
+}
+
+/* dx[:, k .. k + PANEL) += dout W[:, k .. k + PANEL): the panel is turned once on the stack, and
+ * from there on this is the forward product. */
+static void backward_task(float *dx, size_t ldx, const float *dout, size_t ldo,
+                          const rv_matrix *m, size_t rows, size_t k)
+{
+    float turned[STEPS * PANEL];
+    size_t columns = smaller(PANEL, m->K - k), blocks = blocks_of(m->M, STEPS);
+    for (size_t i = 0; i < blocks; i++) {
+        size_t first = cut(m->panels, i, blocks) * PANEL;
+        size_t last = smaller(cut(m->panels, i + 1, blocks) * PANEL, m->M);
+        pack_transposed(turned, m, first, last - first, k, columns);
+        tile t = {.c = dx + k,
+                  .ldc = ldx,
+                  .a = dout + first,
+                  .lda = ldo,
+                  .b = turned,
+                  .steps = last - first,
+                  .add = true,
+                  .columns = columns};
+        tile_rows(t, rows, false, NULL);
+    }
+}
+
+static void linear_backward(float *dx, size_t ldx, const float *dout, size_t ldo,
+                            const rv_matrix *m, size_t N, int threads)
+{
+    size_t panels = blocks_of(m->K, PANEL), blocks = blocks_of(N, BACKWARD_ROWS);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (size_t task = 0; task < panels * blocks; task++) {
+        size_t block = task / panels, first = cut(N, block, blocks);
+        backward_task(dx + first * ldx, ldx, dout + first * ldo, ldo, m,
+                      cut(N, block + 1, blocks) - first, task % panels * PANEL);
+    }
+}
+
+/* dW[m .. m + height, panels from .. to) += dout^T x, WEIGHT_STEPS rows at a time. */
+static void weight_task(float *dW, float *dbias, const float *dout, size_t ldo, const float *x,
+                        size_t ldx, size_t N, size_t K, size_t height, size_t from, size_t to)
+{
+    float a[WEIGHT_STEPS * ROW_BLOCK], b[WEIGHT_STEPS * PANEL];
+    size_t blocks = blocks_of(N, WEIGHT_STEPS);
+    for (size_t i = 0; i < blocks; i++) {
+        size_t n = cut(N, i, blocks), steps = cut(N, i + 1, blocks) - n;
+        copy_rows(a, ROW_BLOCK, dout + n * ldo, ldo, steps, height);
+        for (size_t r = 0; dbias && r < height; r++) {
+            float sum = 0;
+            for (size_t k = 0; k < steps; k++) sum += a[k * ROW_BLOCK + r];
+            dbias[r] += sum;
+        }
+        for (size_t p = from; dW && p < to; p++) {
+            size_t columns = smaller(PANEL, K - p * PANEL);
+            copy_rows(b, PANEL, x + n * ldx + p * PANEL, ldx, steps, columns);
+            tile t = {.c = dW + p * PANEL,
+                      .ldc = K,
+                      .a = a,
+                      .lda = ROW_BLOCK,
+                      .b = b,
+                      .steps = steps,
+                      .add = true,
+                      .columns = columns};
+            tile_rows(t, height, true, NULL);
+        }
+    }
+}
+
+static void linear_backward_weight(float *dW, float *dbias, const float *dout, size_t ldo,
+                                   const float *x, size_t ldx, size_t N, size_t K, size_t M,
+                                   int threads)
+{
+    if (!dW && !dbias) return;
+    size_t blocks = blocks_of(M, ROW_BLOCK), panels = blocks_of(K, PANEL);
+    size_t groups = dW ? blocks_of(panels, GROUP) : 1;
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (size_t task = 0; task < blocks * groups; task++) {
+        size_t block = task / groups, g = task % groups, m = cut(M, block, blocks);
+        weight_task(dW ? dW + m * K : NULL, dbias && g == 0 ? dbias + m : NULL, dout + m, ldo,
+                    x, ldx, N, K, cut(M, block + 1, blocks) - m, cut(panels, g, groups),
+                    cut(panels, g + 1, groups));
     }
 }
 

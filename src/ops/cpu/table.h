@@ -6,16 +6,15 @@
 #include "ops/cpu/tile.h"
 #include "ops/cpu/vector_math.h"
 #include "ops/cpu/linear.h"
+#include "ops/cpu/logsumexp.h"
 #include "ops/cpu/cpu.h"
 #include "ops/reference.h"
 
 #define RV_TUNED_TABLE(its_name)                                                              \
     {                                                                                         \
         .name = its_name, .panel_width = PANEL, .linear_forward = linear_forward,             \
-        .linear_backward = rv_linear_backward,                                                \
-        .linear_backward_weight = rv_linear_backward_weight,                                  \
-        .logsumexp_forward = rv_logsumexp_forward,                                            \
-        .logsumexp_backward = rv_logsumexp_backward,                                          \
+        .linear_backward = linear_backward, .linear_backward_weight = linear_backward_weight, \
+        .logsumexp_forward = logsumexp_forward, .logsumexp_backward = logsumexp_backward,     \
         .attention_forward = rv_attention_forward,                                            \
         .attention_backward = rv_attention_backward,                                          \
         .layernorm_forward = rv_layernorm_forward,                                            \
