@@ -230,6 +230,20 @@ static void the_plan_adds_up(void **state)
     rv_checkpoint_close(ck);
 }
 
+static void forgotten_pages_come_back(void **state)
+{
+    (void)state;
+    rv_checkpoint *ck = open_ok(FIXTURES "quants.gguf");
+    const rv_tensor *t = rv_checkpoint_find(ck, "q6_k");
+    real before[3 * 512], after[3 * 512];
+    rv_error err;
+    assert_int_equal(rv_tensor_read(t, before, &err), RV_OK);
+    rv_checkpoint_forget(ck);
+    assert_int_equal(rv_tensor_read(t, after, &err), RV_OK);
+    assert_memory_equal(before, after, sizeof before);
+    rv_checkpoint_close(ck);
+}
+
 /* Andrej Karpathy's stories260K: dim 64, 5 layers, 8 heads of which 4 for keys, 512 tokens. */
 static void llama2c_gets_hugging_face_names(void **state)
 {
@@ -266,6 +280,7 @@ int main(void)
         cmocka_unit_test(metadata_scalars_are_read),
         cmocka_unit_test(metadata_arrays_are_read_element_by_element),
         cmocka_unit_test(the_plan_adds_up),
+        cmocka_unit_test(forgotten_pages_come_back),
         cmocka_unit_test(llama2c_gets_hugging_face_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

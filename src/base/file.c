@@ -53,7 +53,15 @@ void rv_unmap(rv_mapping *mapping)
     *mapping = (rv_mapping){0};
 }
 
-rv_status rv_read_file(char **out, size_t *length, const char *path, size_t limit, rv_error *err)
+void rv_mapping_forget(const rv_mapping *mapping, size_t first, size_t length)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), start = (first + page - 1) / page * page;
+    size_t end = first + length < mapping->length ? first + length : mapping->length;
+    if (start < end) madvise((void *)(mapping->bytes + start), end - start, MADV_DONTNEED);
+}
+
+rv_status rv_read_file(char **out, size_t *length, const char *path, size_t limit,
+                       rv_error *err)
 {
     *out = NULL;
     int fd;
@@ -61,8 +69,8 @@ rv_status rv_read_file(char **out, size_t *length, const char *path, size_t limi
     RV_TRY(open_regular(&fd, &size, path, err));
     if (size > limit) {
         close(fd);
-        return rv_fail(err, RV_ERR_FORMAT, "%s: length: expected at most %zu bytes, found %zu", path,
-                       limit, size);
+        return rv_fail(err, RV_ERR_FORMAT, "%s: length: expected at most %zu bytes, found %zu",
+                       path, limit, size);
     }
     char *bytes = malloc(size + 1);
     if (!bytes) {
@@ -101,7 +109,8 @@ static bool write_all(int fd, const char *bytes, size_t length)
 }
 
 /* A device or pipe is written to, never replaced by a file. */
-static rv_status write_in_place(const char *path, const void *bytes, size_t length, rv_error *err)
+static rv_status write_in_place(const char *path, const void *bytes, size_t length,
+                                rv_error *err)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return fail_errno(err, path, "cannot open");
@@ -148,7 +157,8 @@ rv_status rv_make_folders(const char *path, rv_error *err)
         if (*p != '/' && *p != '\0') continue;
         char kept = *p;
         *p = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST) status = fail_errno(err, copy, "cannot create folder");
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+            status = fail_errno(err, copy, "cannot create folder");
         *p = kept;
         if (kept == '\0') break;
     }

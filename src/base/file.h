@@ -16,9 +16,14 @@ typedef struct rv_mapping {
 rv_status rv_map_file(rv_mapping *out, const char *path, rv_error *err);
 void rv_unmap(rv_mapping *mapping);
 
+/* Lets go of the memory behind bytes [first, first + length), or fewer: they are read from the
+ * file again when they are next looked at. */
+void rv_mapping_forget(const rv_mapping *mapping, size_t first, size_t length);
+
 /* Reads a regular file, at most `limit` bytes (more is an error), into malloc'ed memory that is
  * terminated by a NUL that *length does not count. */
-rv_status rv_read_file(char **out, size_t *length, const char *path, size_t limit, rv_error *err);
+rv_status rv_read_file(char **out, size_t *length, const char *path, size_t limit,
+                       rv_error *err);
 
 /* Writes all bytes to path, in one step as seen from outside; a device or pipe is written to. */
 rv_status rv_write_file(const char *path, const void *bytes, size_t length, rv_error *err);

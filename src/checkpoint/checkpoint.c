@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "checkpoint/internal.h"
 
-enum { MAX_NAME = 1024 };
+enum { MAX_NAME = 1024, HASH_CHUNK = 8 << 20 };
 
 uint16_t rv_load_u16(const unsigned char *p)
 {
@@ -280,12 +280,29 @@ const json_t *rv_checkpoint_config(const rv_checkpoint *ck)
     return ck->config;
 }
 
+static void forget(const rv_source *source, size_t first, size_t length)
+{
+    if (!source->borrowed) rv_mapping_forget(&source->mapping, first, length);
+}
+
+void rv_checkpoint_forget(const rv_checkpoint *ck)
+{
+    for (size_t i = 0; i < ck->source_count; i++)
+        forget(&ck->sources[i], 0, ck->sources[i].mapping.length);
+}
+
 rv_status rv_checkpoint_hash(const rv_checkpoint *ck, char out[65], rv_error *err)
 {
     rv_hash *hash;
     RV_TRY(rv_hash_new(&hash, RV_SHA256, err));
-    for (size_t i = 0; i < ck->source_count; i++)
-        rv_hash_add(hash, ck->sources[i].mapping.bytes, ck->sources[i].mapping.length);
+    for (size_t i = 0; i < ck->source_count; i++) {
+        const rv_mapping *file = &ck->sources[i].mapping;
+        for (size_t at = 0; at < file->length; at += HASH_CHUNK) {
+            size_t left = file->length - at, length = left < HASH_CHUNK ? left : HASH_CHUNK;
+            rv_hash_add(hash, file->bytes + at, length);
+            forget(&ck->sources[i], at, length);
+        }
+    }
     rv_hash_finish(hash, out);
     rv_hash_free(hash);
     return RV_OK;

@@ -76,6 +76,10 @@ const rv_tensor *rv_checkpoint_at(const rv_checkpoint *ck, size_t index);
 const rv_tensor *rv_checkpoint_find(const rv_checkpoint *ck,
                                     const char *name); /* NULL: absent */
 
+/* Lets go of the memory that reading tensors has filled with the file's pages; everything stays
+ * readable. Loaders call it between layers, so that file and unpacked weights are not held both. */
+void rv_checkpoint_forget(const rv_checkpoint *ck);
+
 /* 64 hex digits and NUL: SHA-256 over the weight files' bytes (in shard order). Reads the files
  * once; computed on demand. */
 rv_status rv_checkpoint_hash(const rv_checkpoint *ck, char out[65], rv_error *err);

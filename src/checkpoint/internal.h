@@ -32,7 +32,7 @@ struct rv_checkpoint {
     size_t string_count, string_capacity;
     json_t *config;
     json_t *metadata; /* of a single safetensors file */
-    rv_meta *meta; /* sorted by key */
+    rv_meta *meta;    /* sorted by key */
     size_t meta_count;
 };
 
