@@ -29,20 +29,21 @@ void rv_ids_release(rv_ids *ids);
 
 /* path: a model folder, a tokenizer.json, a tokenizer.bin, or a folder with encoder.json and
  * vocab.bpe. checkpoint: used when it is a GGUF (path may then be NULL); else NULL. */
-rv_status rv_tokenizer_open(rv_tokenizer **out, const char *path, const rv_checkpoint *checkpoint,
-                            rv_error *err);
+rv_status rv_tokenizer_open(rv_tokenizer **out, const char *path,
+                            const rv_checkpoint *checkpoint, rv_error *err);
 void rv_tokenizer_close(rv_tokenizer *tok); /* NULL is fine */
 
 enum {
-    RV_ENCODE_PLAIN = 0,        /* special tokens in the text are plain text; nothing is added */
-    RV_ENCODE_SPECIAL = 1 << 0, /* recognise special tokens written in the text (chat templates) */
+    RV_ENCODE_PLAIN = 0, /* special tokens in the text are plain text; nothing is added */
+    RV_ENCODE_SPECIAL =
+        1 << 0, /* recognise special tokens written in the text (chat templates) */
     RV_ENCODE_TEMPLATE = 1 << 1 /* add what the tokenizer's post-processor adds (BOS, EOS) */
 };
 
 /* Appends to ids. Any bytes are accepted; where the tokenizer cannot represent invalid UTF-8 it
  * does what the reference does with U+FFFD. */
-rv_status rv_tokenizer_encode(const rv_tokenizer *tok, const char *text, size_t length, unsigned flags,
-                              rv_ids *ids, rv_error *err);
+rv_status rv_tokenizer_encode(const rv_tokenizer *tok, const char *text, size_t length,
+                              unsigned flags, rv_ids *ids, rv_error *err);
 
 /* Appends the text of the ids. skip_special leaves special tokens out. Byte-exact for byte-level
  * and byte-fallback tokens; an incomplete UTF-8 sequence is kept as its bytes. */
@@ -54,7 +55,8 @@ rv_status rv_tokenizer_decode(const rv_tokenizer *tok, const int32_t *ids, size_
 const char *rv_token_bytes(const rv_tokenizer *tok, int32_t id, size_t *length);
 
 size_t rv_tokenizer_size(const rv_tokenizer *tok); /* largest id + 1 */
-bool rv_token_is_special(const rv_tokenizer *tok, int32_t id); /* control, unknown, unused too */
+bool rv_token_is_special(const rv_tokenizer *tok,
+                         int32_t id); /* control, unknown, unused too */
 
 /* Ids of special tokens; -1 where there is none. `separator` is the document separator
  * (<|endoftext|> or its like) that stands in where a model has no BOS of its own. */

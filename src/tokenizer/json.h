@@ -1,0 +1,28 @@
+/* Reading tokenizer.json: helpers that name the field in their errors. */
+#ifndef RV_TOKENIZER_JSON_H
+#define RV_TOKENIZER_JSON_H
+
+#include <jansson.h>
+
+#include "base/text.h"
+#include "tokenizer/internal.h"
+
+/* Reads a file that holds one JSON object; NULs in strings are allowed. Free with json_decref. */
+rv_status rv_json_read(json_t **out, const char *path, rv_error *err);
+
+/* A member that may be missing or null; then *out keeps its value. */
+rv_status rv_json_bool(bool *out, const json_t *object, const char *name, rv_error *err);
+
+/* The string member `name`, appended to out; false if there is none. */
+bool rv_json_text(rv_text *out, const json_t *object, const char *name);
+
+/* "type" of a component; "" where there is none. */
+const char *rv_json_type(const json_t *component);
+
+/* The four parts of tokenizer.json beside the model. NULL and null mean that there is none. */
+rv_status rv_normalizer_from_json(rv_tokenizer *tok, const json_t *json, rv_error *err);
+rv_status rv_pretokenizer_from_json(rv_tokenizer *tok, const json_t *json, rv_error *err);
+rv_status rv_decoder_from_json(rv_tokenizer *tok, const json_t *json, rv_error *err);
+rv_status rv_template_from_json(rv_tokenizer *tok, const json_t *json, rv_error *err);
+
+#endif
