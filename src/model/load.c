@@ -1,5 +1,6 @@
 /* Weights from a checkpoint into a transformer: shapes checked, layouts undone, packed row by row,
- * so that beside the packed weights only one tensor's worth of memory is ever in use. */
+ * so that beside the packed weights only one tensor's worth of memory is ever in use; what has been
+ * read of the mapped file is let go. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,7 @@ static rv_status load_rows(loader *l, rv_matrix *m, size_t at, rv_slot slot, siz
             for (size_t k = 0; k < columns; k++) row[k] = l->buffer[k * rows + r];
             rv_matrix_set_rows(m, at + place(c, order, r), 1, row);
         }
+        rv_checkpoint_forget(l->source.checkpoint);
         return report(l, rows * columns);
     }
     RV_TRY(find(l, &t, slot, layer, rows, columns));
@@ -122,6 +124,7 @@ static rv_status load_rows(loader *l, rv_matrix *m, size_t at, rv_slot slot, siz
         RV_TRY(rv_tensor_read_rows(t, r, count, l->buffer, l->err));
         for (size_t i = 0; i < count; i++)
             rv_matrix_set_rows(m, at + place(c, order, r + i), 1, l->buffer + i * columns);
+        rv_checkpoint_forget(l->source.checkpoint);
         RV_TRY(report(l, count * columns));
     }
     return RV_OK;
