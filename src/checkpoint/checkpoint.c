@@ -157,12 +157,17 @@ static rv_status read_file(rv_checkpoint *ck, const rv_mapping *file, rv_error *
                    "expected a safetensors, GGUF or llama2.c file, found none of them");
 }
 
-static rv_status read_single(rv_checkpoint *ck, const rv_source *source, rv_error *err)
+/* Takes the mapping over, whatever happens. */
+static rv_status read_single(rv_checkpoint *ck, rv_weight_file *file, rv_error *err)
 {
-    RV_TRY(RV_NEW(ck->sources, 1, err));
-    ck->sources[0] = *source;
-    ck->source_count = 1;
-    return read_file(ck, &source->mapping, err);
+    rv_status status = RV_NEW(ck->files, 1, err);
+    if (status != RV_OK) {
+        if (!file->borrowed) rv_unmap(&file->mapping);
+        return status;
+    }
+    ck->files[0] = *file;
+    ck->file_count = 1;
+    return read_file(ck, &file->mapping, err);
 }
 
 static rv_status new_checkpoint(rv_checkpoint **out, const char *path, rv_error *err)
@@ -202,14 +207,14 @@ rv_status rv_checkpoint_open(rv_checkpoint **out, const char *path, rv_error *er
         RV_TRY(new_checkpoint(&ck, path, err));
         return finish(out, ck, rv_folder_read(ck, path, err), err);
     }
-    rv_source source = {0};
-    RV_TRY(rv_map_file(&source.mapping, path, err));
+    rv_weight_file file = {0};
+    RV_TRY(rv_map_file(&file.mapping, path, err));
     rv_status status = new_checkpoint(&ck, path, err);
     if (status != RV_OK) {
-        rv_unmap(&source.mapping);
+        rv_unmap(&file.mapping);
         return status;
     }
-    return finish(out, ck, read_single(ck, &source, err), err);
+    return finish(out, ck, read_single(ck, &file, err), err);
 }
 
 rv_status rv_checkpoint_open_memory(rv_checkpoint **out, const void *bytes, size_t length,
@@ -217,21 +222,21 @@ rv_status rv_checkpoint_open_memory(rv_checkpoint **out, const void *bytes, size
 {
     rv_checkpoint *ck;
     RV_TRY(new_checkpoint(&ck, name, err));
-    rv_source source = {.mapping = {bytes, length}, .borrowed = true};
-    return finish(out, ck, read_single(ck, &source, err), err);
+    rv_weight_file file = {.mapping = {bytes, length}, .borrowed = true};
+    return finish(out, ck, read_single(ck, &file, err), err);
 }
 
 void rv_checkpoint_close(rv_checkpoint *ck)
 {
     if (!ck) return;
-    for (size_t i = 0; i < ck->source_count; i++) {
-        if (!ck->sources[i].borrowed) rv_unmap(&ck->sources[i].mapping);
+    for (size_t i = 0; i < ck->file_count; i++) {
+        if (!ck->files[i].borrowed) rv_unmap(&ck->files[i].mapping);
     }
     for (size_t i = 0; i < ck->string_count; i++) free(ck->strings[i]);
     for (size_t i = 0; i < ck->meta_count; i++) free(ck->meta[i].strings);
     json_decref(ck->config);
     json_decref(ck->metadata);
-    free(ck->sources);
+    free(ck->files);
     free(ck->strings);
     free(ck->meta);
     free(ck->by_name);
@@ -253,7 +258,7 @@ const char *rv_checkpoint_path(const rv_checkpoint *ck)
 size_t rv_checkpoint_bytes(const rv_checkpoint *ck)
 {
     size_t sum = 0;
-    for (size_t i = 0; i < ck->source_count; i++) sum += ck->sources[i].mapping.length;
+    for (size_t i = 0; i < ck->file_count; i++) sum += ck->files[i].mapping.length;
     return sum;
 }
 
@@ -280,27 +285,27 @@ const json_t *rv_checkpoint_config(const rv_checkpoint *ck)
     return ck->config;
 }
 
-static void forget(const rv_source *source, size_t first, size_t length)
+static void forget(const rv_weight_file *file, size_t first, size_t length)
 {
-    if (!source->borrowed) rv_mapping_forget(&source->mapping, first, length);
+    if (!file->borrowed) rv_mapping_forget(&file->mapping, first, length);
 }
 
 void rv_checkpoint_forget(const rv_checkpoint *ck)
 {
-    for (size_t i = 0; i < ck->source_count; i++)
-        forget(&ck->sources[i], 0, ck->sources[i].mapping.length);
+    for (size_t i = 0; i < ck->file_count; i++)
+        forget(&ck->files[i], 0, ck->files[i].mapping.length);
 }
 
 rv_status rv_checkpoint_hash(const rv_checkpoint *ck, char out[65], rv_error *err)
 {
     rv_hash *hash;
     RV_TRY(rv_hash_new(&hash, RV_SHA256, err));
-    for (size_t i = 0; i < ck->source_count; i++) {
-        const rv_mapping *file = &ck->sources[i].mapping;
+    for (size_t i = 0; i < ck->file_count; i++) {
+        const rv_mapping *file = &ck->files[i].mapping;
         for (size_t at = 0; at < file->length; at += HASH_CHUNK) {
             size_t left = file->length - at, length = left < HASH_CHUNK ? left : HASH_CHUNK;
             rv_hash_add(hash, file->bytes + at, length);
-            forget(&ck->sources[i], at, length);
+            forget(&ck->files[i], at, length);
         }
     }
     rv_hash_finish(hash, out);

@@ -37,18 +37,18 @@ static bool contains(const char *folder, const char *name)
     return found;
 }
 
-/* Maps folder/name as source number ck->source_count and reads its tensors. */
+/* Maps folder/name as file number ck->file_count and reads its tensors. */
 static rv_status read_shard(rv_checkpoint *ck, const char *folder, const char *name,
                             rv_error *err)
 {
     char *path = rv_path_join(folder, name);
     if (!path) return rv_fail_memory(err, strlen(folder) + strlen(name) + 2);
-    rv_source *source = &ck->sources[ck->source_count];
-    rv_status status = rv_map_file(&source->mapping, path, err);
+    rv_weight_file *file = &ck->files[ck->file_count];
+    rv_status status = rv_map_file(&file->mapping, path, err);
     free(path);
     RV_TRY(status);
-    ck->source_count++;
-    status = rv_safetensors_read(ck, &source->mapping, err);
+    ck->file_count++;
+    status = rv_safetensors_read(ck, &file->mapping, err);
     return status == RV_OK ? RV_OK : rv_context(err, status, "%s", name);
 }
 
@@ -112,7 +112,7 @@ static rv_status read_sharded(rv_checkpoint *ck, const char *folder, const json_
     if (!json_is_object(map))
         return rv_fail(err, RV_ERR_FORMAT, "weight_map: expected an object");
     rv_status status = list_shards(&names, &count, map, err);
-    if (status == RV_OK) status = RV_NEW(ck->sources, count, err);
+    if (status == RV_OK) status = RV_NEW(ck->files, count, err);
     for (size_t i = 0; i < count && status == RV_OK; i++) {
         size_t first = ck->count;
         status = read_shard(ck, folder, names[i], err);
@@ -131,7 +131,7 @@ rv_status rv_folder_read(rv_checkpoint *ck, const char *folder, rv_error *err)
                        "expected a model folder with config.json, found none in it");
     RV_TRY(read_json(&ck->config, folder, "config.json", MAX_CONFIG, err));
     if (contains(folder, "model.safetensors")) {
-        RV_TRY(RV_NEW(ck->sources, 1, err));
+        RV_TRY(RV_NEW(ck->files, 1, err));
         return read_shard(ck, folder, "model.safetensors", err);
     }
     if (contains(folder, index_name)) {

@@ -2,6 +2,7 @@
  * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md */
 #include "checkpoint/gguf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -15,16 +15,16 @@ typedef struct rv_meta {
     size_t *strings; /* array of strings: where each one's length field is, from `value` */
 } rv_meta;
 
-typedef struct rv_source {
+typedef struct rv_weight_file {
     rv_mapping mapping;
     bool borrowed; /* somebody else's memory: do not unmap */
-} rv_source;
+} rv_weight_file;
 
 struct rv_checkpoint {
     rv_format format;
     char *path;
-    rv_source *sources; /* one per weight file, in shard order */
-    size_t source_count;
+    rv_weight_file *files; /* one per weight file, in shard order */
+    size_t file_count;
     rv_tensor *tensors; /* in file order */
     size_t count, capacity;
     const rv_tensor **by_name; /* sorted by name */

@@ -266,9 +266,9 @@ static rv_status complete(rv_config *c, loader *l)
     // The file must hold what the configuration claims before memory is asked for.
     const rv_tensor *t;
     RV_TRY(find(l, &t, RV_EMBEDDING, 0, c->vocabulary, c->width));
-    size_t stored = 0, wanted = rv_config_parameters(c);
-    for (size_t i = 0; i < rv_checkpoint_count(l->source.checkpoint); i++)
-        stored += rv_checkpoint_at(l->source.checkpoint, i)->elements;
+    rv_checkpoint_plan plan; // counts only numbers that really lie in the file
+    rv_checkpoint_plan_memory(&plan, l->source.checkpoint);
+    size_t stored = plan.parameters, wanted = rv_config_parameters(c);
     if (stored < wanted)
         return rv_fail(l->err, RV_ERR_FORMAT,
                        "%s: weights: expected %zu numbers by the configuration, found %zu",
