@@ -89,7 +89,7 @@ $(BUILD)/tests-double/%: $(BUILD)/double/tests/double/%.o $(DOUBLE)
 
 PROGRAMS := $(TESTS:%=$(BUILD)/tests/%) $(REPLAYS:%=$(BUILD)/tests/%) $(DOUBLE_TESTS:%=$(BUILD)/tests-double/%)
 
-check: $(PROGRAMS) $(TOOL) ## run the tests without installing anything
+check: $(PROGRAMS) $(TOOL) $(SHARED) ## run the tests without installing anything
 	@BUILD=$(BUILD) tests/run $(PROGRAMS) $(sort $(wildcard tests/test_*.sh tests/test_*.py))
 
 # ---- benchmarks ------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ static rv_status read_beside(json_t **out, const char *folder, const char *name,
     char *path = rv_path_join(folder, name);
     if (!path) return rv_fail_memory(err, strlen(folder));
     *out = NULL;
-    rv_status status = rv_file_exists(path) ? rv_json_read(out, path, err) : RV_OK;
+    rv_status status = rv_file_exists(path) ? rv_tokenizer_json_read(out, path, err) : RV_OK;
     free(path);
     return status;
 }

@@ -9,7 +9,7 @@
 static rv_status read_encoder(rv_tokenizer *tok, const char *path, rv_error *err)
 {
     json_t *json, *id;
-    RV_TRY(rv_json_read(&json, path, err));
+    RV_TRY(rv_tokenizer_json_read(&json, path, err));
     rv_status status = RV_OK;
     const char *piece;
     json_object_foreach(json, piece, id)

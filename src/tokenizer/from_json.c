@@ -147,7 +147,7 @@ static rv_status read_parts(rv_tokenizer *tok, const json_t *json, rv_error *err
 rv_status rv_tokenizer_from_json(rv_tokenizer *tok, const char *path, rv_error *err)
 {
     json_t *json;
-    RV_TRY(rv_json_read(&json, path, err));
+    RV_TRY(rv_tokenizer_json_read(&json, path, err));
     rv_status status = read_parts(tok, json, err);
     json_decref(json);
     if (status != RV_OK) return rv_context(err, status, "%s", path);

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-rv_status rv_json_read(json_t **out, const char *path, rv_error *err)
+rv_status rv_tokenizer_json_read(json_t **out, const char *path, rv_error *err)
 {
     char *bytes;
     size_t length;

@@ -8,7 +8,7 @@
 #include "tokenizer/internal.h"
 
 /* Reads a file that holds one JSON object; NULs in strings are allowed. Free with json_decref. */
-rv_status rv_json_read(json_t **out, const char *path, rv_error *err);
+rv_status rv_tokenizer_json_read(json_t **out, const char *path, rv_error *err);
 
 /* A member that may be missing or null; then *out keeps its value. */
 rv_status rv_json_bool(bool *out, const json_t *object, const char *name, rv_error *err);
