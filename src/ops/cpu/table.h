@@ -6,6 +6,8 @@
 #include "ops/cpu/tile.h"
 #include "ops/cpu/vector_math.h"
 #include "ops/cpu/linear.h"
+#include "ops/cpu/norms.h"
+#include "ops/cpu/elementwise.h"
 #include "ops/cpu/logsumexp.h"
 #include "ops/cpu/cpu.h"
 #include "ops/reference.h"
@@ -16,11 +18,10 @@
         .linear_backward = linear_backward, .linear_backward_weight = linear_backward_weight, \
         .logsumexp_forward = logsumexp_forward, .logsumexp_backward = logsumexp_backward,     \
         .attention_forward = rv_attention_forward,                                            \
-        .attention_backward = rv_attention_backward,                                          \
-        .layernorm_forward = rv_layernorm_forward,                                            \
-        .layernorm_backward = rv_layernorm_backward, .rmsnorm_forward = rv_rmsnorm_forward,   \
-        .rmsnorm_backward = rv_rmsnorm_backward, .activation_forward = rv_activation_forward, \
-        .activation_backward = rv_activation_backward, .rope = rv_rope,                       \
+        .attention_backward = rv_attention_backward, .layernorm_forward = layernorm_forward,  \
+        .layernorm_backward = layernorm_backward, .rmsnorm_forward = rmsnorm_forward,         \
+        .rmsnorm_backward = rmsnorm_backward, .activation_forward = activation_forward,       \
+        .activation_backward = activation_backward, .rope = rope,                             \
     }
 
 #endif

@@ -36,6 +36,10 @@ static inline void v_store_first(float *p, vec x, size_t n)
 {
     _mm256_maskstore_ps(p, v_first(n), x);
 }
+static inline vec v_keep_first(vec x, size_t n)
+{
+    return _mm256_and_ps(x, _mm256_castsi256_ps(v_first(n)));
+}
 
 static inline vec v_fma(vec a, vec b, vec c)
 {

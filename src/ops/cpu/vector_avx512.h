@@ -38,6 +38,11 @@ static inline void v_store_first(float *p, vec x, size_t n)
 {
     _mm512_mask_storeu_ps(p, v_first(n), x);
 }
+/* zero after the first n */
+static inline vec v_keep_first(vec x, size_t n)
+{
+    return _mm512_maskz_mov_ps(v_first(n), x);
+}
 
 static inline vec v_fma(vec a, vec b, vec c)
 {

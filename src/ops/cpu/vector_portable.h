@@ -38,6 +38,11 @@ static inline void v_store_first(float *p, vec x, size_t n)
 {
     for (size_t i = 0; i < n; i++) p[i] = x[i];
 }
+static inline vec v_keep_first(vec x, size_t n)
+{
+    for (size_t i = n; i < LANES; i++) x[i] = 0;
+    return x;
+}
 
 static inline vec v_fma(vec a, vec b, vec c)
 {
