@@ -144,7 +144,8 @@ install: all ## install the tool, library, header and pkg-config file under PREF
 	ln -sf libreverie.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libreverie.so.0
 	ln -sf libreverie.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libreverie.so
 	install -D -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libreverie.a
-	install -D -m 644 include/reverie/reverie.h $(DESTDIR)$(PREFIX)/include/reverie/reverie.h
+	install -d $(DESTDIR)$(PREFIX)/include/reverie
+	install -m 644 include/reverie/*.h $(DESTDIR)$(PREFIX)/include/reverie
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/reverie.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/reverie.pc
 

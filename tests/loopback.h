@@ -91,7 +91,7 @@ static loopback *loopback_start(const canned *answers, size_t count)
         abort();
     server->port = ntohs(address.sin_port);
     server->count = count;
-    memcpy(server->answers, answers, count * sizeof *answers);
+    if (count) memcpy(server->answers, answers, count * sizeof *answers);
     if (pthread_create(&server->thread, NULL, loopback_serve, server) != 0) abort();
     return server;
 }

@@ -71,4 +71,7 @@ typedef bool (*rv_progress_fn)(void *context, const rv_progress *event);
 }
 #endif
 
+/* One header an area; each may also be included by itself. */
+#include "reverie/hub.h"
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "options.h"
 
+extern const command command_get;
 extern const command command_version;
 
 #endif

@@ -4,6 +4,7 @@
 #include "commands.h"
 
 static const command *const commands[] = {
+    &command_get,
     &command_version,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

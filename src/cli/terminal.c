@@ -45,8 +45,10 @@ bool show_progress(void *context, const rv_progress *event)
     if (event->total > 0)
         fprintf(stderr, "%s %3.0f %% (%.0f of %.0f %s)", event->what, 100 * event->done / event->total, event->done,
                 event->total, event->unit);
-    else
+    else if (event->done > 0)
         fprintf(stderr, "%s %.0f %s", event->what, event->done, event->unit);
+    else
+        fprintf(stderr, "%s", event->what);
     if (event->note) fprintf(stderr, "  %s", event->note);
     if (!terminal) fputc('\n', stderr);
     fflush(stderr);

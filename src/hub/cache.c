@@ -116,15 +116,26 @@ rv_status rv_hub_home(char **out, rv_error *err)
                 : rv_fail(err, RV_ERR_USAGE, "none of HF_HOME, XDG_CACHE_HOME and HOME is set");
 }
 
+/* *out = a path inside the home. */
+static rv_status inside_home(char **out, const char *name, rv_error *err)
+{
+    char *home;
+    RV_TRY(rv_hub_home(&home, err));
+    *out = join_and_free(home, name);
+    return *out ? RV_OK : rv_fail_memory(err, strlen(name));
+}
+
 rv_status rv_hub_root(char **out, rv_error *err)
 {
     *out = path_variable("HF_HUB_CACHE");
     if (!*out) *out = path_variable("HUGGINGFACE_HUB_CACHE");
-    if (*out) return RV_OK;
-    char *home;
-    RV_TRY(rv_hub_home(&home, err));
-    *out = join_and_free(home, "hub");
-    return *out ? RV_OK : rv_fail_memory(err, 1);
+    return *out ? RV_OK : inside_home(out, "hub", err);
+}
+
+rv_status rv_hub_token_path(char **out, rv_error *err)
+{
+    *out = path_variable("HF_TOKEN_PATH");
+    return *out ? RV_OK : inside_home(out, "token", err);
 }
 
 char *rv_hub_repository_folder(const char *root, const char *repository)

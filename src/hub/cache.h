@@ -38,6 +38,8 @@ bool rv_hub_is_commit(const char *text);
 /* The user's $HF_HOME or ~/.cache/huggingface; and the cache inside it. malloc'ed, not created. */
 rv_status rv_hub_home(char **out, rv_error *err);
 rv_status rv_hub_root(char **out, rv_error *err);
+/* Where `hf auth login` puts the token: HF_TOKEN_PATH, else token inside the home. */
+rv_status rv_hub_token_path(char **out, rv_error *err);
 
 /* ROOT/models--OWNER--NAME, malloc'ed; NULL when memory is short. */
 char *rv_hub_repository_folder(const char *root, const char *repository);

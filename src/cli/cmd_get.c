@@ -1,0 +1,109 @@
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "reverie/hub.h"
+
+static void print_json(const rv_get_result *result)
+{
+    json_t *files = json_array();
+    for (size_t i = 0; i < result->file_count; i++) {
+        const rv_get_file *file = &result->files[i];
+        json_t *item = json_pack("{s:s, s:I, s:b}", "path", file->path, "bytes",
+                                 (json_int_t)file->bytes, "fetched", file->fetched);
+        const char *kind = strlen(file->digest) == 64 ? "sha256" : "git_blob";
+        if (file->digest[0]) json_object_set_new(item, kind, json_string(file->digest));
+        json_array_append_new(files, item);
+    }
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o}", "repository", result->repository,
+                             "revision", result->revision, "commit", result->commit, "snapshot",
+                             result->snapshot, "files", files);
+    json_dumpf(root, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(root);
+}
+
+static void say_what_was_done(const rv_get_result *result)
+{
+    size_t fetched = 0;
+    double bytes = 0;
+    for (size_t i = 0; i < result->file_count; i++) {
+        fetched += result->files[i].fetched;
+        bytes += result->files[i].fetched ? (double)result->files[i].bytes : 0;
+    }
+    fprintf(stderr, "%s@%.12s: %zu files, ", result->repository, result->commit,
+            result->file_count);
+    if (fetched)
+        fprintf(stderr, "%zu fetched now (%.1f MB)\n", fetched, bytes / 1e6);
+    else
+        fprintf(stderr, "all in the cache already\n");
+}
+
+static int run(const command *self, int argc, char **argv)
+{
+    rv_get_params params = rv_get_params_default();
+    string_list files = {0};
+    int64_t retries = params.retries;
+    bool json = false;
+    const option options[] = {
+        {"file", 'f', OPTION_LIST, &files, "F",
+         "fetch this file (path, pattern, or Q4_K_M); may be repeated"},
+        {"endpoint", 0, OPTION_STRING, &params.endpoint, "URL",
+         "the hub (default $HF_ENDPOINT, huggingface.co)"},
+        {"cache", 0, OPTION_STRING, &params.cache, "DIR",
+         "the cache (default $HF_HUB_CACHE, $HF_HOME/hub)"},
+        {"offline", 0, OPTION_FLAG, &params.offline, NULL,
+         "only look into the cache; as with HF_HUB_OFFLINE=1"},
+        {"retries", 0, OPTION_INTEGER, &retries, "N",
+         "after broken connections and busy servers (default 5)"},
+        {"timeout", 0, OPTION_NUMBER, &params.timeout, "S",
+         "seconds of silence that are a break (default 60)"},
+        {"json", 0, OPTION_FLAG, &json, NULL, "print what was fetched as one JSON object"},
+        {0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    if (code >= 0) return code;
+    if (retries > 1000) return fail_usage("--retries: expected at most 1000");
+    if (!(params.timeout > 0 && params.timeout < 1e6))
+        return fail_usage("--timeout: expected seconds, more than 0");
+    params.retries = (unsigned)retries;
+    params.files = files.items;
+    params.file_count = files.count;
+    params.progress = show_progress;
+    rv_get_result result;
+    rv_error err;
+    if (rv_get(&result, rest.items[0], &params, &err) != RV_OK) return fail(&err);
+    end_progress();
+    say_what_was_done(&result);
+    if (json)
+        print_json(&result);
+    else
+        puts(result.snapshot);
+    rv_get_result_release(&result);
+    return EXIT_OK;
+}
+
+const command command_get = {
+    .name = "get",
+    .arguments = "OWNER/NAME[@REVISION] [options]",
+    .summary = "Fetch a model from a Hugging Face hub into the cache",
+    .help =
+        "Fetches configuration, tokenizer and safetensors (or the one GGUF file) into the "
+        "cache\n"
+        "that transformers and llama.cpp read as well, and prints the folder. Every file is\n"
+        "checked against its digest; nothing in the cache is replaced or deleted. Interrupted\n"
+        "downloads go on where they stopped when the command is run again.\n"
+        "\n"
+        "  reverie get HuggingFaceTB/SmolLM2-135M\n"
+        "  reverie get openai-community/gpt2@607a30d783dfa663caf39e06633721c8d4cfcd7e\n"
+        "  reverie get bartowski/SmolLM2-135M-Instruct-GGUF --file Q4_K_M\n"
+        "  reverie info HuggingFaceTB/SmolLM2-135M\n"
+        "\n"
+        "Private and gated models need a token: set HF_TOKEN, or log in once with `hf auth\n"
+        "login`. It is sent to the hub and to no other server. HF_HOME, HF_HUB_CACHE,\n"
+        "HF_ENDPOINT, HF_TOKEN_PATH, HF_HUB_OFFLINE and https_proxy are honoured.",
+    .least = 1,
+    .most = 1,
+    .run = run,
+};
