@@ -34,6 +34,9 @@ static void quantised_values_are_the_gguf_packages_to_the_last_bit(void **state)
     assert_int_equal(rv_checkpoint_count(ck), 13);
     for (size_t i = 0; i < rv_checkpoint_count(ck); i++) {
         const rv_tensor *t = rv_checkpoint_at(ck, i);
+        const rv_dtype_info *info = rv_dtype_describe(t->dtype);
+        assert_string_equal(info->name, t->type_name);
+        assert_int_equal(t->length, t->elements / info->block_elements * info->block_bytes);
         real *values = rv_alloc(t->elements, sizeof *values);
         assert_int_equal(rv_tensor_read(t, values, &err), RV_OK);
         assert_in_range(done + t->elements * 4, 0, length);

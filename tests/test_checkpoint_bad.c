@@ -475,6 +475,22 @@ static void an_index_must_keep_its_promises(void **state)
     assert_folder_refused(RV_ERR_FORMAT, "tensor 'a': expected once, found twice");
 }
 
+static void a_folder_with_one_file_is_read(void **state)
+{
+    (void)state;
+    rv_checkpoint *ck;
+    rv_error err;
+    write_text("config.json", "{\"hidden_size\": 3}");
+    put_shard("model.safetensors", ONE("U8", "[1]", "[0,1]"));
+    assert_int_equal(rv_checkpoint_open(&ck, folder, &err), RV_OK);
+    assert_string_equal(rv_checkpoint_path(ck), folder);
+    assert_int_equal(rv_checkpoint_count(ck), 1);
+    assert_null(rv_checkpoint_at(ck, 1));
+    assert_int_equal(
+        json_integer_value(json_object_get(rv_checkpoint_config(ck), "hidden_size")), 3);
+    rv_checkpoint_close(ck);
+}
+
 static void absent_files_are_named(void **state)
 {
     (void)state;
@@ -501,6 +517,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_noticed),
         cmocka_unit_test(bad_folders_are_refused),
         cmocka_unit_test(an_index_must_keep_its_promises),
+        cmocka_unit_test(a_folder_with_one_file_is_read),
         cmocka_unit_test(absent_files_are_named),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

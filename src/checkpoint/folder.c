@@ -17,16 +17,9 @@ static rv_status read_json(json_t **out, const char *folder, const char *name, s
     rv_status status = rv_read_file(&text, &length, path, limit, err);
     free(path);
     RV_TRY(status);
-    json_error_t where;
-    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
+    status = rv_parse_object(out, text, length, name, err);
     free(text);
-    if (!*out)
-        return rv_fail(err, RV_ERR_FORMAT, "%s: expected JSON, found %s in line %d", name,
-                       RV_LABEL(where.text, strlen(where.text)), where.line);
-    if (json_is_object(*out)) return RV_OK;
-    json_decref(*out);
-    *out = NULL;
-    return rv_fail(err, RV_ERR_FORMAT, "%s: expected a JSON object", name);
+    return status;
 }
 
 static bool contains(const char *folder, const char *name)

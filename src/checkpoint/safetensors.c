@@ -126,18 +126,10 @@ rv_status rv_safetensors_read(rv_checkpoint *ck, const rv_mapping *file, rv_erro
     const unsigned char *data = file->bytes + LENGTH_BYTES + length;
     size_t data_length = file->length - LENGTH_BYTES - (size_t)length;
 
-    json_error_t where;
-    json_t *header = json_loadb((const char *)file->bytes + LENGTH_BYTES, (size_t)length,
-                                JSON_REJECT_DUPLICATES, &where);
-    if (!json_is_object(header)) {
-        rv_status status =
-            header ? rv_fail(err, RV_ERR_FORMAT, "header: expected a JSON object")
-                   : rv_fail(err, RV_ERR_FORMAT, "header: expected JSON, found %s at byte %d",
-                             RV_LABEL(where.text, strlen(where.text)), where.position);
-        json_decref(header);
-        return status;
-    }
-    rv_status status = RV_OK;
+    json_t *header;
+    rv_status status = rv_parse_object(&header, (const char *)file->bytes + LENGTH_BYTES,
+                                       (size_t)length, "header", err);
+    if (status != RV_OK) return status;
     const char *name;
     json_t *entry;
     json_object_foreach(header, name, entry)
