@@ -70,9 +70,10 @@ static void save_keys(const rv_pass *p, size_t layer, const rv_layer_values *v)
     for (size_t s = 0; s < p->sequence_count; s++) {
         rv_prefix *save = p->sequences[s].save;
         if (!save) continue;
-        real *to = save->keys_values + layer * save->capacity * 2 * K;
+        size_t before = rv_saved_before(&p->sequences[s]), count = p->sequences[s].count;
+        real *to = save->keys_values + (layer * save->capacity + before) * 2 * K;
         const real *from = v->qkv + p->spans[s].row * p->qkv_width + p->query_width;
-        for (size_t i = 0; i < save->count; i++)
+        for (size_t i = 0; i < count; i++)
             memcpy(to + i * 2 * K, from + i * p->qkv_width, 2 * K * sizeof *to);
     }
 }

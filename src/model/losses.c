@@ -48,10 +48,12 @@ static void save_losses(const rv_pass *p, const real *nll)
     for (size_t s = 0; s < p->sequence_count; s++) {
         rv_prefix *save = p->sequences[s].save;
         if (!save) continue;
-        size_t row = p->spans[s].row;
-        memcpy(save->hidden, p->hidden + row * C, save->count * C * sizeof *save->hidden);
-        memcpy(save->lse, p->lse + row, save->count * sizeof *save->lse);
-        memcpy(save->nll, nll + row, save->count * sizeof *save->nll);
+        size_t row = p->spans[s].row, before = rv_saved_before(&p->sequences[s]),
+               count = p->sequences[s].count;
+        memcpy(save->hidden + before * C, p->hidden + row * C,
+               count * C * sizeof *save->hidden);
+        memcpy(save->lse + before, p->lse + row, count * sizeof *save->lse);
+        memcpy(save->nll + before, nll + row, count * sizeof *save->nll);
         save->complete = true;
     }
 }

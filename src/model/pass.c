@@ -169,6 +169,11 @@ void rv_pass_free(rv_pass *p)
     free(p);
 }
 
+size_t rv_saved_before(const rv_sequence *s)
+{
+    return s->save && s->save == s->prefix ? s->shared - s->save->first : 0;
+}
+
 static rv_status check_sequence(const rv_pass *p, const rv_sequence *s, size_t index,
                                 rv_error *err)
 {
@@ -193,10 +198,12 @@ static rv_status check_sequence(const rv_pass *p, const rv_sequence *s, size_t i
         return rv_fail(err, RV_ERR_USAGE,
                        "sequence %zu: prefixes: expected a chain shorter than %d, found %zu",
                        index, RV_PREFIX_DEPTH_MAX, depth);
-    if (s->save && s->save->capacity < s->count)
+    size_t kept = rv_saved_before(s);
+    if (s->save && (s->save->capacity < kept + s->count ||
+                    (s->save == s->prefix && s->shared < s->save->first)))
         return rv_fail(err, RV_ERR_USAGE,
                        "sequence %zu: room to save: expected %zu positions, found %zu", index,
-                       s->count, s->save->capacity);
+                       kept + s->count, s->save->capacity);
     for (size_t i = 0; s->ids && i < s->count; i++)
         if (s->ids[i] < 0 || (size_t)s->ids[i] >= c->vocabulary)
             return rv_fail(err, RV_ERR_USAGE,
@@ -302,9 +309,11 @@ rv_status rv_pass_begin(rv_pass *p, const rv_sequence *sequences, size_t count,
     for (size_t s = 0; s < count; s++) {
         rv_prefix *save = sequences[s].save;
         if (!save) continue;
-        save->parent = sequences[s].shared ? sequences[s].prefix : NULL;
-        save->first = sequences[s].shared;
-        save->count = sequences[s].count;
+        if (save != sequences[s].prefix) {
+            save->parent = sequences[s].shared ? sequences[s].prefix : NULL;
+            save->first = sequences[s].shared;
+        }
+        save->count = rv_saved_before(&sequences[s]) + sequences[s].count;
         save->complete = false;
     }
     embed(p);

@@ -39,7 +39,8 @@ typedef struct rv_sequence {
     const rv_prefix *prefix; /* what comes before; NULL: nothing */
     size_t shared;           /* own positions start here: the prefix's first so many are used */
     rv_prefix *save; /* keys, values (and, after rv_pass_losses, losses) of the own positions
-                                are stored here, as a continuation of `prefix`; NULL: not */
+                                are stored here, as a continuation of `prefix`; the same object as
+                                `prefix`: appended to it, from `shared` on; NULL: not */
 } rv_sequence;
 
 /* What a caller wants at a site. Numbers of a row site are (rows, width); of a map (scores, pattern)

@@ -64,6 +64,9 @@ struct rv_pass {
 
 enum { RV_PREFIX_DEPTH_MAX = 8 };
 
+/* Positions of `save` that stand before the sequence's own: those it is appended to. */
+size_t rv_saved_before(const rv_sequence *sequence);
+
 /* taps.c: at a site, forward: fill `value`, apply `replace`. values (rows, leading), `width` wanted. */
 void rv_visit(const rv_pass *pass, rv_site_kind kind, size_t layer, real *values,
               size_t leading, size_t width);

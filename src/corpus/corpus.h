@@ -1,0 +1,71 @@
+/* What targets do on a corpus: exact strongest positions, moments and quantiles of many targets in one
+ * pass over the text.
+ *
+ *     rv_corpus_stats *stats;                              // one per target
+ *     RV_TRY(rv_corpus_scan(&stats, &corpus, targets, count, &options, err));
+ *     rv_corpus_stats_free(stats, count);
+ *
+ * The text is cut into windows of `window` tokens, each run by itself after BOS (where there is one). The
+ * first `skip` positions of a window, position 0 above all, are attention sinks and warm-up: they count
+ * nowhere. Files are read piece by piece, so that a corpus may be larger than memory. */
+#ifndef RV_CORPUS_H
+#define RV_CORPUS_H
+
+#include "target/target.h"
+
+typedef struct rv_corpus {
+    const char *const *files;
+    size_t file_count;
+} rv_corpus;
+
+typedef struct rv_corpus_options {
+    size_t tokens;  /* scan at most so many; 0: all */
+    size_t window;  /* tokens run together, BOS included */
+    size_t skip;    /* positions left out at the start of a window */
+    size_t top;     /* strongest positions kept at either end */
+    size_t context; /* tokens kept with each: those that end there */
+    size_t after;   /* and so many behind it */
+    int32_t bos;    /* -1: none */
+    int threads;
+    rv_progress_fn progress;
+    void *progress_context;
+} rv_corpus_options;
+
+rv_corpus_options rv_corpus_options_default(void);
+
+/* A position of the corpus. */
+typedef struct rv_corpus_hit {
+    double f;
+    uint32_t file;
+    uint64_t offset;  /* byte in the file of the first token kept */
+    int32_t *ids;     /* (count) the tokens around it, in order */
+    float *values;    /* (count) f at each of them */
+    size_t count, at; /* the position is ids[at] */
+} rv_corpus_hit;
+
+enum { RV_QUANTILES = 13 };
+extern const double rv_quantile_levels[RV_QUANTILES];
+
+typedef struct rv_corpus_stats {
+    uint64_t positions; /* that counted */
+    double mean, deviation, minimum, maximum;
+    double skewness, kurtosis;
+    double quantile[RV_QUANTILES];
+    rv_corpus_hit *high, *low; /* strongest first; each position once */
+    size_t high_count, low_count;
+} rv_corpus_stats;
+
+/* *out: `count` stats. tokenizer must be the model's. */
+rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,
+                         const rv_transformer *model, const rv_tokenizer *tokenizer,
+                         const rv_target *targets, size_t count,
+                         const rv_corpus_options *options, rv_error *err);
+void rv_corpus_stats_free(rv_corpus_stats *stats, size_t count);
+
+/* Windows of `length` tokens cut at random (seeded), for measuring how fluent text is: ids (count, length).
+ * *found may be less than count when the corpus is short. */
+rv_status rv_corpus_sample(int32_t *ids, size_t *found, const rv_corpus *corpus,
+                           const rv_tokenizer *tokenizer, size_t length, size_t count,
+                           uint64_t seed, rv_error *err);
+
+#endif

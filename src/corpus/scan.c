@@ -1,0 +1,304 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "corpus/reader.h"
+
+const double rv_quantile_levels[RV_QUANTILES] = {0.0001, 0.001, 0.01, 0.05, 0.1,   0.25,  0.5,
+                                                 0.75,   0.9,   0.95, 0.99, 0.999, 0.9999};
+
+rv_corpus_options rv_corpus_options_default(void)
+{
+    return (rv_corpus_options){
+        .tokens = 0, .window = 128, .skip = 12, .top = 64, .context = 12, .bos = -1};
+}
+
+/* One target's running figures. */
+typedef struct tally {
+    float *values; /* all that counted, for exact quantiles */
+    size_t count, room;
+    double minimum, maximum;
+} tally;
+
+typedef struct scanner {
+    const rv_transformer *model;
+    const rv_target *targets;
+    size_t count;
+    const rv_corpus_options *options;
+    rv_corpus_reader reader;
+    rv_pass *pass;
+    size_t windows;    /* in a batch */
+    int32_t *ids;      /* (windows, window) */
+    uint64_t *offsets; /* (windows, window) */
+    size_t *lengths;   /* (windows) */
+    uint32_t *files;   /* (windows) */
+    rv_sequence *sequences;
+    rv_tap *taps;
+    real **tapped, *values, *logits;
+    tally *tallies;
+    rv_corpus_stats *stats;
+    uint64_t done;
+} scanner;
+
+static rv_status allocate(scanner *s, rv_error *err)
+{
+    const rv_config *c = &s->model->config;
+    size_t T = s->options->window, rows;
+    s->windows = 3072 / T ? 3072 / T : 1;
+    rows = s->windows * T;
+    bool keep = false;
+    for (size_t t = 0; t < s->count; t++) keep = keep || rv_target_needs_keep(&s->targets[t]);
+    rv_pass_options options = {rows, s->windows, T, keep, s->options->threads};
+    RV_TRY(rv_pass_new(&s->pass, s->model, &options, err));
+    RV_TRY(RV_NEW(s->ids, rows, err));
+    RV_TRY(RV_NEW(s->offsets, rows, err));
+    RV_TRY(RV_NEW(s->lengths, s->windows, err));
+    RV_TRY(RV_NEW(s->files, s->windows, err));
+    RV_TRY(RV_NEW(s->sequences, s->windows, err));
+    RV_TRY(RV_NEW(s->taps, s->count, err));
+    RV_TRY(RV_NEW(s->tapped, s->count, err));
+    RV_TRY(RV_NEW(s->values, rows, err));
+    RV_TRY(RV_NEW(s->logits, c->vocabulary, err));
+    RV_TRY(RV_NEW(s->tallies, s->count, err));
+    RV_TRY(RV_NEW(s->stats, s->count, err));
+    for (size_t t = 0; t < s->count; t++) {
+        RV_TRY(RV_NEW(s->tapped[t], rv_target_buffer(&s->targets[t], c, rows, T), err));
+        RV_TRY(RV_NEW(s->stats[t].high, s->options->top, err));
+        RV_TRY(RV_NEW(s->stats[t].low, s->options->top, err));
+        s->tallies[t].minimum = INFINITY;
+        s->tallies[t].maximum = -INFINITY;
+    }
+    return RV_OK;
+}
+
+static void release(scanner *s)
+{
+    rv_corpus_reader_release(&s->reader);
+    rv_pass_free(s->pass);
+    for (size_t t = 0; s->tapped && t < s->count; t++) free(s->tapped[t]);
+    for (size_t t = 0; s->tallies && t < s->count; t++) free(s->tallies[t].values);
+    void *const owned[] = {s->ids,  s->offsets, s->lengths, s->files,  s->sequences,
+                           s->taps, s->tapped,  s->values,  s->logits, s->tallies};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
+}
+
+/* Reads the next batch of windows; *count 0 at the end. */
+static rv_status read_batch(scanner *s, size_t *count, rv_error *err)
+{
+    size_t T = s->options->window, bos = s->options->bos >= 0;
+    for (*count = 0; *count < s->windows; (*count)++) {
+        size_t w = *count, got, wanted = T - bos;
+        int32_t *ids = s->ids + w * T;
+        if (s->options->tokens && s->done >= s->options->tokens) return RV_OK;
+        RV_TRY(rv_corpus_read(&s->reader, ids + bos, s->offsets + w * T + bos, wanted, &got,
+                              &s->files[w], err));
+        if (got == 0) return RV_OK;
+        if (bos) {
+            ids[0] = s->options->bos;
+            s->offsets[w * T] = s->offsets[w * T + 1];
+        }
+        s->lengths[w] = got + bos;
+        s->sequences[w] = (rv_sequence){.ids = ids, .count = s->lengths[w]};
+        s->done += got;
+    }
+    return RV_OK;
+}
+
+/* What stands around row i of window w. */
+static rv_status fill_hit(const scanner *s, rv_corpus_hit *hit, size_t w, size_t i, size_t row,
+                          const real *values, rv_error *err)
+{
+    size_t T = s->options->window, bos = s->options->bos >= 0;
+    size_t from = i + 1 - bos > s->options->context ? i + 1 - s->options->context : bos;
+    size_t to =
+        i + 1 + s->options->after < s->lengths[w] ? i + 1 + s->options->after : s->lengths[w];
+    free(hit->ids);
+    free(hit->values);
+    *hit = (rv_corpus_hit){
+        .f = (double)values[row], .file = s->files[w], .offset = s->offsets[w * T + from]};
+    hit->count = to - from;
+    hit->at = i - from;
+    RV_TRY(RV_NEW(hit->ids, hit->count, err));
+    RV_TRY(RV_NEW(hit->values, hit->count, err));
+    memcpy(hit->ids, s->ids + w * T + from, hit->count * sizeof *hit->ids);
+    for (size_t k = 0; k < hit->count; k++) hit->values[k] = (float)values[row - i + from + k];
+    return RV_OK;
+}
+
+/* Inserts into a list sorted by sign * f, strongest first; the earlier of equal ones stays in front. */
+static rv_status offer(const scanner *s, rv_corpus_hit *list, size_t *count, double sign,
+                       size_t w, size_t i, size_t row, const real *values, rv_error *err)
+{
+    double f = sign * (double)values[row];
+    size_t top = s->options->top, at = *count;
+    if (top == 0 || (*count == top && f <= sign * list[top - 1].f)) return RV_OK;
+    if (*count < top)
+        (*count)++;
+    else
+        at = top - 1;
+    rv_corpus_hit spare = list[at];
+    while (at > 0 && f > sign * list[at - 1].f) {
+        list[at] = list[at - 1];
+        at--;
+    }
+    list[at] = spare;
+    return fill_hit(s, &list[at], w, i, row, values, err);
+}
+
+static rv_status tally_target(scanner *s, size_t t, size_t windows, rv_error *err)
+{
+    tally *a = &s->tallies[t];
+    rv_corpus_stats *out = &s->stats[t];
+    rv_target_values(s->values, &s->targets[t], s->pass, s->tapped[t], s->logits);
+    for (size_t w = 0, row = 0; w < windows; row += s->lengths[w], w++) {
+        RV_TRY(rv_grow((void **)&a->values, &a->room, a->count + s->lengths[w],
+                       sizeof *a->values, err));
+        for (size_t i = s->options->skip; i < s->lengths[w]; i++) {
+            double f = (double)s->values[row + i];
+            if (!isfinite(f)) continue;
+            a->values[a->count++] = (float)f;
+            if (f < a->minimum) a->minimum = f;
+            if (f > a->maximum) a->maximum = f;
+            RV_TRY(offer(s, out->high, &out->high_count, 1, w, i, row + i, s->values, err));
+            RV_TRY(offer(s, out->low, &out->low_count, -1, w, i, row + i, s->values, err));
+        }
+    }
+    return RV_OK;
+}
+
+static int compare(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static rv_status summarise(const scanner *s, size_t t, rv_error *err)
+{
+    tally *a = &s->tallies[t];
+    rv_corpus_stats *o = &s->stats[t];
+    if (a->count == 0)
+        return rv_fail(
+            err, RV_ERR_USAGE,
+            "corpus: expected at least %zu tokens in a row, found none; give a longer text",
+            s->options->skip + 1);
+    o->positions = a->count;
+    o->minimum = a->minimum;
+    o->maximum = a->maximum;
+    double sum = 0, m2 = 0, m3 = 0, m4 = 0, n = (double)a->count;
+    for (size_t i = 0; i < a->count; i++) sum += (double)a->values[i];
+    o->mean = sum / n;
+    for (size_t i = 0; i < a->count; i++) {
+        double d = (double)a->values[i] - o->mean, d2 = d * d;
+        m2 += d2;
+        m3 += d2 * d;
+        m4 += d2 * d2;
+    }
+    o->deviation = sqrt(m2 / n);
+    o->skewness = m2 > 0 ? m3 / n / pow(m2 / n, 1.5) : 0;
+    o->kurtosis = m2 > 0 ? m4 / n / (m2 / n * (m2 / n)) : 0;
+    qsort(a->values, a->count, sizeof *a->values, compare);
+    for (size_t q = 0; q < RV_QUANTILES; q++) {
+        double at = rv_quantile_levels[q] * (n - 1);
+        size_t below = (size_t)at, above = below + 1 < a->count ? below + 1 : below;
+        double part = at - (double)below;
+        o->quantile[q] =
+            (double)a->values[below] * (1 - part) + (double)a->values[above] * part;
+    }
+    return RV_OK;
+}
+
+static rv_status scan(scanner *s, rv_error *err)
+{
+    size_t depth = 0, taps = 0, windows;
+    for (size_t t = 0; t < s->count; t++) {
+        size_t d = rv_target_depth(&s->targets[t], &s->model->config);
+        if (d > depth) depth = d;
+        taps += rv_target_tap(&s->taps[taps], &s->targets[t], s->tapped[t]);
+    }
+    for (;;) {
+        RV_TRY(read_batch(s, &windows, err));
+        if (windows == 0) break;
+        RV_TRY(rv_pass_begin(s->pass, s->sequences, windows, s->taps, taps, err));
+        if (depth > s->model->config.layers)
+            rv_pass_finish(s->pass);
+        else
+            rv_pass_forward(s->pass, depth);
+        for (size_t t = 0; t < s->count; t++) RV_TRY(tally_target(s, t, windows, err));
+        rv_progress event = {"scanning the corpus", "tokens", NULL, (double)s->done,
+                             (double)s->options->tokens};
+        if (s->options->progress && !s->options->progress(s->options->progress_context, &event))
+            return rv_fail(err, RV_ERR_CANCELLED, "scanning was cancelled");
+    }
+    for (size_t t = 0; t < s->count; t++) RV_TRY(summarise(s, t, err));
+    return RV_OK;
+}
+
+rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,
+                         const rv_transformer *model, const rv_tokenizer *tokenizer,
+                         const rv_target *targets, size_t count,
+                         const rv_corpus_options *options, rv_error *err)
+{
+    *out = NULL;
+    scanner s = {.model = model, .targets = targets, .count = count, .options = options};
+    if (options->window < 2 || options->window > model->config.context ||
+        options->skip >= options->window)
+        return rv_fail(err, RV_ERR_USAGE,
+                       "corpus window: expected %zu to %zu tokens, found %zu",
+                       options->skip + 1, model->config.context, options->window);
+    rv_corpus_reader_init(&s.reader, corpus, tokenizer);
+    rv_status status = allocate(&s, err);
+    if (status == RV_OK) status = scan(&s, err);
+    release(&s);
+    if (status == RV_OK)
+        *out = s.stats;
+    else if (s.stats)
+        rv_corpus_stats_free(s.stats, count);
+    return status;
+}
+
+void rv_corpus_stats_free(rv_corpus_stats *stats, size_t count)
+{
+    for (size_t t = 0; stats && t < count; t++) {
+        rv_corpus_hit *lists[] = {stats[t].high, stats[t].low};
+        size_t counts[] = {stats[t].high_count, stats[t].low_count};
+        for (size_t l = 0; l < 2; l++) {
+            for (size_t i = 0; i < counts[l]; i++)
+                free(lists[l][i].ids), free(lists[l][i].values);
+            free(lists[l]);
+        }
+    }
+    free(stats);
+}
+
+/* Reservoir sampling over windows that follow each other without overlap (Vitter 1985, algorithm R). */
+rv_status rv_corpus_sample(int32_t *ids, size_t *found, const rv_corpus *corpus,
+                           const rv_tokenizer *tokenizer, size_t length, size_t count,
+                           uint64_t seed, rv_error *err)
+{
+    rv_corpus_reader reader;
+    rv_random random = rv_random_stream(seed, 0xc0, 0);
+    int32_t *window = NULL;
+    uint64_t *offsets = NULL;
+    size_t got, seen = 0;
+    uint32_t file;
+    rv_status status;
+    rv_corpus_reader_init(&reader, corpus, tokenizer);
+    RV_GOTO(RV_NEW(window, length, err));
+    RV_GOTO(RV_NEW(offsets, length, err));
+    for (;;) {
+        RV_GOTO(rv_corpus_read(&reader, window, offsets, length, &got, &file, err));
+        if (got == 0) break;
+        if (got < length) continue;
+        size_t place = seen < count ? seen : rv_random_below(&random, seen + 1);
+        seen++;
+        if (place < count) memcpy(ids + place * length, window, length * sizeof *ids);
+    }
+    *found = seen < count ? seen : count;
+done:
+    rv_corpus_reader_release(&reader);
+    free(window);
+    free(offsets);
+    return status;
+}

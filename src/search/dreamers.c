@@ -1,0 +1,13 @@
+#include "search/search.h"
+
+#include <string.h>
+
+const rv_dreamer *const rv_dreamers[] = {&rv_dreamer_reverie, &rv_dreamer_epo, &rv_dreamer_gcg,
+                                         NULL};
+
+const rv_dreamer *rv_dreamer_find(const char *name)
+{
+    for (const rv_dreamer *const *d = rv_dreamers; *d; d++)
+        if (strcmp((*d)->name, name) == 0) return *d;
+    return NULL;
+}

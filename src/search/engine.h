@@ -1,0 +1,35 @@
+/* What a search computes with: passes made once, caches, scratch. Shared by search.c, judge.c, expand.c. */
+#ifndef RV_SEARCH_ENGINE_H
+#define RV_SEARCH_ENGINE_H
+
+#include "search/memo.h"
+#include "search/search.h"
+
+typedef struct rv_engine {
+    rv_memo memo;
+    rv_prefix *fixed; /* the problem's prefix, computed once; NULL: there is none */
+    size_t fixed_count, suffix_count, span; /* span: most + suffix */
+    rv_pass *judging;                       /* children, in batches */
+    rv_pass *expanding;                     /* members, keeping values for backward */
+    size_t rows, sequences_max;
+    rv_sequence *sequences;
+    int32_t *ids;    /* (rows) of the batch */
+    size_t *pending; /* candidates that must be computed */
+    uint64_t *keys;
+    size_t pending_room;
+    real *tapped; /* what the target's tap fills */
+    real *seed;
+    real *values, *nll; /* (rows) */
+    real *logits;       /* (V) */
+    real *weights;      /* (rows) or one per member */
+    real *gathered;     /* (rows, C) */
+    size_t *picked;     /* (members) */
+    rv_text text;
+    rv_ids encoded;
+} rv_engine;
+
+/* Sum of nll over a candidate's free tokens, given its own rows' nll; and how many were scored. */
+double rv_total_nll(const rv_search *search, const rv_prefix *prefix, size_t shared,
+                    const real *nll, size_t free_rows);
+
+#endif

@@ -1,0 +1,65 @@
+/* The non-dominated set of (activation, cross-entropy). */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "search/search.h"
+
+bool rv_front_would_accept(const rv_front *front, double g, double xe)
+{
+    if (!isfinite(g) || !isfinite(xe)) return false;
+    for (size_t i = 0; i < front->count; i++)
+        if (front->items[i].g >= g && front->items[i].xe <= xe) return false;
+    return true;
+}
+
+rv_status rv_front_add(rv_front *front, const rv_candidate *c, rv_error *err)
+{
+    size_t kept = 0;
+    int32_t *ids = malloc(c->length * sizeof *ids);
+    if (!ids) return rv_fail_memory(err, c->length * sizeof *ids);
+    memcpy(ids, c->ids, c->length * sizeof *ids);
+    for (size_t i = 0; i < front->count; i++) {
+        bool dominated = front->items[i].g <= c->g && front->items[i].xe >= c->xe;
+        if (dominated)
+            free(front->items[i].ids);
+        else
+            front->items[kept++] = front->items[i];
+    }
+    front->count = kept;
+    rv_status status =
+        rv_grow((void **)&front->items, &front->capacity, kept + 1, sizeof *front->items, err);
+    if (status != RV_OK) {
+        free(ids);
+        return status;
+    }
+    front->items[front->count] = *c;
+    front->items[front->count++].ids = ids;
+    return RV_OK;
+}
+
+void rv_front_release(rv_front *front)
+{
+    for (size_t i = 0; i < front->count; i++) free(front->items[i].ids);
+    free(front->items);
+    *front = (rv_front){0};
+}
+
+double rv_front_best(const rv_front *front, double x)
+{
+    double best = -INFINITY;
+    for (size_t i = 0; i < front->count; i++)
+        if (front->items[i].xe <= x && front->items[i].g > best) best = front->items[i].g;
+    return best;
+}
+
+double rv_front_area(const rv_front *front)
+{
+    double sum = 0;
+    for (int i = 30; i <= 90; i++) {
+        double best = rv_front_best(front, i / 10.0 + 1e-9);
+        sum += best > 0 ? best : 0;
+    }
+    return sum / 61;
+}

@@ -1,0 +1,243 @@
+#include "search/search.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "search/engine.h"
+
+enum { JUDGE_ROWS = 3072 };
+
+rv_search_params rv_search_params_default(void)
+{
+    return (rv_search_params){.seed = 1, .budget = 60000, .least = 12, .most = 12};
+}
+
+/* Keys, values and losses of the fixed prefix, computed once. */
+static rv_status compute_prefix(rv_search *s, rv_error *err)
+{
+    const rv_problem *q = s->problem;
+    size_t n = q->prefix.count;
+    if (n == 0) return RV_OK;
+    rv_pass *pass = NULL;
+    real *nll = NULL;
+    rv_status status;
+    RV_GOTO(rv_prefix_new(&s->engine->fixed, q->model, n, err));
+    rv_pass_options options = {.rows = n, .sequences = 1, .threads = s->params.threads};
+    RV_GOTO(rv_pass_new(&pass, q->model, &options, err));
+    RV_GOTO(RV_NEW(nll, n, err));
+    rv_sequence sequence = {.ids = q->prefix.items, .count = n, .save = s->engine->fixed};
+    RV_GOTO(rv_pass_begin(pass, &sequence, 1, NULL, 0, err));
+    rv_pass_finish(pass);
+    rv_pass_losses(pass, nll);
+done:
+    rv_pass_free(pass);
+    free(nll);
+    return status;
+}
+
+static rv_status new_members(rv_search *s, size_t count, rv_error *err)
+{
+    size_t V = s->problem->model->config.vocabulary, n = s->params.most;
+    RV_TRY(RV_NEW(s->members, count, err));
+    s->member_count = count;
+    for (size_t i = 0; i < count; i++) {
+        rv_member *m = &s->members[i];
+        RV_TRY(rv_prefix_new(&m->cache, s->problem->model, s->engine->span, err));
+        RV_TRY(RV_NEW(m->at.ids, n, err));
+        RV_TRY(RV_NEW(m->values, s->engine->span, err));
+        RV_TRY(RV_NEW(m->dg, n * V, err));
+        RV_TRY(RV_NEW(m->dnll, n * V, err));
+        RV_TRY(RV_NEW(m->nll, n * V, err));
+    }
+    return RV_OK;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_error *err)
+{
+    const rv_problem *q = s->problem;
+    const rv_config *c = &q->model->config;
+    RV_TRY(RV_NEW(s->engine, 1, err));
+    rv_engine *e = s->engine;
+    e->fixed_count = q->prefix.count;
+    e->suffix_count = q->suffix.count;
+    e->span = s->params.most + e->suffix_count;
+    size_t positions = e->fixed_count + e->span;
+    if (positions > c->context)
+        return rv_fail(
+            err, RV_ERR_USAGE,
+            "dream length: expected at most %zu tokens beside the template, found %zu",
+            c->context > e->fixed_count + e->suffix_count
+                ? c->context - e->fixed_count - e->suffix_count
+                : 0,
+            s->params.most);
+    e->rows = larger(e->span, JUDGE_ROWS);
+    if (e->rows > children * e->span) e->rows = larger(children, 1) * e->span;
+    e->sequences_max = larger(children, 1);
+    bool keep = rv_target_needs_keep(q->target);
+    rv_pass_options judging = {e->rows, e->sequences_max, positions, keep, s->params.threads};
+    RV_TRY(rv_pass_new(&e->judging, q->model, &judging, err));
+    size_t expanded = members * e->span, rows = larger(e->rows, expanded);
+    if (members) {
+        rv_pass_options expanding = {expanded, members, positions, true, s->params.threads};
+        RV_TRY(rv_pass_new(&e->expanding, q->model, &expanding, err));
+    }
+    RV_TRY(RV_NEW(e->sequences, larger(e->sequences_max, members), err));
+    RV_TRY(RV_NEW(e->ids, rows, err));
+    RV_TRY(RV_NEW(e->tapped, rv_target_buffer(q->target, c, rows, positions), err));
+    RV_TRY(
+        RV_NEW(e->seed, rv_target_buffer(q->target, c, larger(expanded, 1), positions), err));
+    RV_TRY(RV_NEW(e->values, rows, err));
+    RV_TRY(RV_NEW(e->nll, rows, err));
+    RV_TRY(RV_NEW(e->logits, c->vocabulary, err));
+    RV_TRY(RV_NEW(e->weights, larger(expanded, 1), err));
+    RV_TRY(RV_NEW(e->gathered, larger(expanded, 1) * c->width, err));
+    RV_TRY(RV_NEW(e->picked, larger(members, 1), err));
+    RV_TRY(rv_memo_open(&e->memo, s->params.journal, err));
+    return new_members(s, members, err);
+}
+
+rv_status rv_search_new(rv_search **out, const rv_problem *problem,
+                        const rv_search_params *params, size_t members, size_t children,
+                        rv_error *err)
+{
+    *out = NULL;
+    if (params->least == 0 || params->least > params->most)
+        return rv_fail(err, RV_ERR_USAGE,
+                       "dream length: expected 1 <= least <= most, found %zu and %zu",
+                       params->least, params->most);
+    if (!(problem->deviation > 0))
+        return rv_fail(err, RV_ERR_USAGE,
+                       "target %s: its deviation on the corpus is %g: it is constant there, so "
+                       "there is no scale to "
+                       "dream on; try another target or corpus",
+                       problem->target->name, problem->deviation);
+    rv_search *s;
+    RV_TRY(RV_NEW(s, 1, err));
+    s->problem = problem;
+    s->params = *params;
+    rv_status status = new_engine(s, members, children, err);
+    if (status == RV_OK) status = compute_prefix(s, err);
+    if (status != RV_OK) {
+        rv_search_free(s);
+        return status;
+    }
+    *out = s;
+    return RV_OK;
+}
+
+static void free_engine(rv_engine *e)
+{
+    if (!e) return;
+    rv_memo_close(&e->memo);
+    rv_prefix_free(e->fixed);
+    rv_pass_free(e->judging);
+    rv_pass_free(e->expanding);
+    void *const owned[] = {e->sequences, e->ids,     e->pending,  e->keys,
+                           e->tapped,    e->seed,    e->values,   e->nll,
+                           e->logits,    e->weights, e->gathered, e->picked};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
+    rv_text_release(&e->text);
+    rv_ids_release(&e->encoded);
+    free(e);
+}
+
+void rv_search_free(rv_search *s)
+{
+    if (!s) return;
+    for (size_t i = 0; s->members && i < s->member_count; i++) {
+        rv_member *m = &s->members[i];
+        rv_prefix_free(m->cache);
+        free(m->at.ids);
+        free(m->values);
+        free(m->dg);
+        free(m->dnll);
+        free(m->nll);
+    }
+    free(s->members);
+    rv_front_release(&s->front);
+    free_engine(s->engine);
+    free(s);
+}
+
+size_t rv_search_bytes(const rv_search *s)
+{
+    const rv_engine *e = s->engine;
+    const rv_transformer *m = s->problem->model;
+    const rv_config *c = &m->config;
+    size_t positions = e->fixed_count + e->span;
+    rv_pass_options judging = {e->rows, e->sequences_max, positions,
+                               rv_target_needs_keep(s->problem->target), 1};
+    rv_pass_options expanding = {larger(s->member_count, 1) * e->span,
+                                 larger(s->member_count, 1), positions, true, 1};
+    size_t tables = s->member_count * s->params.most * c->vocabulary * 3 * sizeof(real);
+    size_t caches = (s->member_count + 1) * c->layers * e->span * 2 * c->kv_heads *
+                    c->head_size * sizeof(real);
+    return rv_pass_bytes(m, &judging) + (s->member_count ? rv_pass_bytes(m, &expanding) : 0) +
+           tables + caches;
+}
+
+bool rv_search_continue(rv_search *s)
+{
+    s->step++;
+    rv_error ignored;
+    rv_memo_flush(&s->engine->memo, &ignored);
+    if (s->params.step && !s->params.step(s->params.context, s)) return false;
+    return s->work.forward < s->params.budget;
+}
+
+rv_random rv_search_random(const rv_search *s, uint64_t purpose)
+{
+    return rv_random_stream(s->params.seed, purpose, s->step);
+}
+
+bool rv_search_allowed(const rv_search *s, int32_t id)
+{
+    const rv_problem *q = s->problem;
+    if (id < 0 || (size_t)id >= q->model->config.vocabulary) return false;
+    if (q->forbidden && q->forbidden[id]) return false;
+    return !q->tokenizer || ((size_t)id < rv_tokenizer_size(q->tokenizer) &&
+                             !rv_token_is_special(q->tokenizer, id));
+}
+
+bool rv_search_known(const rv_search *s, const int32_t *ids, size_t count)
+{
+    const rv_judgement *found = rv_memo_find(&s->engine->memo, rv_ids_hash(ids, count));
+    return found && found->seen;
+}
+
+/* The template's ids without a leading BOS: text does not show it, so it takes no part. */
+static rv_ids_view visible_prefix(const rv_search *s)
+{
+    rv_ids_view v = s->problem->prefix;
+    if (v.count && rv_token_is_special(s->problem->tokenizer, v.items[0])) v.items++, v.count--;
+    return v;
+}
+
+bool rv_search_survives(const rv_search *s, const int32_t *ids, size_t count)
+{
+    const rv_tokenizer *tok = s->problem->tokenizer;
+    if (!tok) return true;
+    rv_engine *e = s->engine;
+    const rv_ids_view parts[] = {visible_prefix(s), {ids, count}, s->problem->suffix};
+    e->text.length = 0;
+    e->encoded.count = 0;
+    for (size_t i = 0; i < 3; i++)
+        if (rv_tokenizer_decode(tok, parts[i].items, parts[i].count, false, &e->text, NULL) !=
+            RV_OK)
+            return false;
+    if (rv_tokenizer_encode(tok, e->text.bytes ? e->text.bytes : "", e->text.length,
+                            RV_ENCODE_SPECIAL, &e->encoded, NULL) != RV_OK)
+        return false;
+    const int32_t *at = e->encoded.items;
+    if (e->encoded.count != parts[0].count + count + parts[2].count) return false;
+    for (size_t i = 0; i < 3; at += parts[i].count, i++)
+        if (parts[i].count && memcmp(at, parts[i].items, parts[i].count * sizeof *at) != 0)
+            return false;
+    return true;
+}

@@ -1,0 +1,158 @@
+/* The dreamers: searches for short texts that a target likes and a language model finds plausible,
+ * behind one interface. A dreamer proposes candidates; everything that judges them is shared.
+ *
+ *     rv_search *search;
+ *     RV_TRY(rv_search_new(&search, &problem, &params, err));
+ *     RV_TRY(rv_dreamer_find("reverie")->run(search, err));
+ *     ... search->front ...
+ *     rv_search_free(search);
+ *
+ * Alphabet:  n free tokens of a candidate   V vocabulary   C width
+ *   f  the target's value          g = sign (f - mean) / deviation on the corpus: what is maximised
+ *   xe mean negative log-likelihood of the n free tokens, in nats, after BOS and template          */
+#ifndef RV_SEARCH_H
+#define RV_SEARCH_H
+
+#include "base/random.h"
+#include "target/target.h"
+
+typedef struct rv_ids_view {
+    const int32_t *items;
+    size_t count;
+} rv_ids_view;
+
+/* What is searched, for whom. Everything is borrowed and must outlive the search. */
+typedef struct rv_problem {
+    const rv_transformer *model;
+    const rv_tokenizer *tokenizer; /* NULL: no text, every candidate survives */
+    const rv_target *target;
+    double mean, deviation;     /* of f on the corpus; 0 and 1 where there is none */
+    rv_ids_view prefix, suffix; /* fixed tokens around the free part; prefix begins with BOS */
+    const bool *forbidden;      /* (V) tokens never proposed; NULL: none */
+    const rv_ids_view
+        *starts; /* texts to start from: given prompts, then the best corpus windows */
+    size_t start_count;
+    /* A second opinion on fluency: the mean negative log-likelihood of the candidate's text under another
+     * model, in nats per free token; averaged with xe. NULL: none. */
+    rv_status (*second_opinion)(void *context, double *nll, const int32_t *ids, size_t count,
+                                rv_error *err);
+    void *second_context;
+} rv_problem;
+
+struct rv_search;
+
+typedef struct rv_search_params {
+    uint64_t seed;
+    uint64_t
+        budget; /* forward tokens: of every candidate all free tokens count, shared or not */
+    size_t least, most; /* free tokens */
+    double repetition;  /* added to xe for every token beyond the first of its kind, / n */
+    bool as_published;  /* epo: with the defects of the published code */
+    bool exact;         /* evaluate every candidate in full */
+    int threads;
+    /* Called between steps with the state; false stops. May be NULL. */
+    bool (*step)(void *context, const struct rv_search *search);
+    void *context;
+    const char *journal; /* file of what was already evaluated, for resuming; NULL: none */
+} rv_search_params;
+
+rv_search_params rv_search_params_default(void);
+
+/* Where a candidate came from; dreamers count what pays by it. */
+typedef struct rv_candidate {
+    int32_t *ids; /* (length), owned by whoever made it */
+    size_t length;
+    long parent;   /* index of the expanded member it varies; -1: none */
+    int operator_; /* the dreamer's own number for the kind of proposal */
+    double f, g, xe;
+    uint64_t found_at; /* forward tokens */
+} rv_candidate;
+
+/* Tokens processed, the unit in which all dreamers pay. */
+typedef struct rv_work {
+    uint64_t forward, backward;
+    uint64_t candidates; /* judged */
+    uint64_t repeats;    /* proposed again, and answered from memory */
+} rv_work;
+
+/* A set of candidates none of which is both more active and more fluent than another. Its ids are its own. */
+typedef struct rv_front {
+    rv_candidate *items;
+    size_t count, capacity;
+} rv_front;
+
+/* A candidate whose neighbourhood is known: gradients and next-token distributions at its positions. */
+typedef struct rv_member {
+    rv_candidate at;
+    rv_prefix *cache; /* keys and values, for its children */
+    double *values;   /* (most) f at its free positions */
+    /* first-order and exact effects of putting token v at free position i, (most, V) each: */
+    real *dg;   /* change of g, linearised */
+    real *dnll; /* change of the later tokens' summed nll, linearised */
+    real *nll;  /* -log p(v | what is before): exact */
+} rv_member;
+
+typedef struct rv_search {
+    const rv_problem *problem;
+    rv_search_params params;
+    rv_work work;
+    rv_front front;      /* of everything judged that survives decoding and encoding again */
+    size_t member_count; /* room for members */
+    rv_member *members;
+    uint32_t step;            /* counts iterations; names random streams */
+    double seconds;           /* spent before a resumption */
+    struct rv_engine *engine; /* passes, caches, memory: evaluate.c and expand.c */
+} rv_search;
+
+/* members: how many candidates the dreamer expands at once; children: how many it judges at once. */
+rv_status rv_search_new(rv_search **out, const rv_problem *problem,
+                        const rv_search_params *params, size_t members, size_t children,
+                        rv_error *err);
+void rv_search_free(rv_search *search);          /* NULL is fine */
+size_t rv_search_bytes(const rv_search *search); /* memory it holds */
+
+/* Judges candidates: fills f, g, xe; adds to the front those that belong and survive. What was judged
+ * before is answered from memory. Candidates with a parent share its computed prefix. */
+rv_status rv_search_judge(rv_search *search, rv_candidate *candidates, size_t count,
+                          rv_error *err);
+
+/* Fills members[0..count) around the given candidates. */
+rv_status rv_search_expand(rv_search *search, const rv_candidate *const *candidates,
+                           size_t count, rv_error *err);
+
+/* Ends a step: counts it, tells the caller. False: stop (budget spent, or asked to). */
+bool rv_search_continue(rv_search *search);
+
+/* Whether the ids come back from decoding and encoding inside prefix and suffix. */
+bool rv_search_survives(const rv_search *search, const int32_t *ids, size_t count);
+
+/* Whether it has been judged already. */
+bool rv_search_known(const rv_search *search, const int32_t *ids, size_t count);
+
+bool rv_search_allowed(const rv_search *search, int32_t id);
+
+/* A random stream of this step. */
+rv_random rv_search_random(const rv_search *search, uint64_t purpose);
+
+/* front.c */
+bool rv_front_would_accept(const rv_front *front, double g, double xe);
+rv_status rv_front_add(rv_front *front, const rv_candidate *candidate, rv_error *err);
+void rv_front_release(rv_front *front);
+/* Largest g with xe <= x, -INFINITY if none; mean of max(0, best(x)) over x = 3, 3.1, ..., 9. */
+double rv_front_best(const rv_front *front, double x);
+double rv_front_area(const rv_front *front);
+
+typedef struct rv_dreamer {
+    const char *name, *summary;
+    size_t members, children; /* for rv_search_new */
+    rv_status (*run)(rv_search *search, rv_error *err);
+} rv_dreamer;
+
+extern const rv_dreamer rv_dreamer_naive, rv_dreamer_pez, rv_dreamer_gumbel, rv_dreamer_gcg,
+    rv_dreamer_epo, rv_dreamer_beam, rv_dreamer_reverie;
+
+/* All of them, NULL-terminated; by name, NULL if unknown. */
+extern const rv_dreamer *const rv_dreamers[];
+const rv_dreamer *rv_dreamer_find(const char *name);
+
+#endif
