@@ -217,19 +217,23 @@ static void finish_backward(rv_pass *p, const real *weights, rv_gradients *g)
                            p->dstream, p->stream, mean, p->final_rstd);
 }
 
+/* hook_embed and hook_pos_embed are summed, so each gets the gradient of the sum and its own seed. */
 static void embed_backward(rv_pass *p, rv_gradients *g)
 {
     const rv_config *c = &p->model->config;
     size_t C = c->width;
-    if (c->learned_positions) rv_visit_gradient(p, RV_SITE_POS_EMBED, 0, p->dstream, C, C);
+    if (c->learned_positions) {
+        memcpy(p->dbranch, p->dstream, p->rows * C * sizeof *p->dbranch);
+        rv_visit_gradient(p, RV_SITE_POS_EMBED, 0, p->dbranch, C, C);
+    }
+    rv_visit_gradient(p, RV_SITE_EMBED, 0, p->dstream, C, C);
     for (size_t r = 0; g && r < p->rows; r++) {
         const real *d = p->dstream + r * C;
         for (size_t i = 0; g->positions && i < C; i++)
-            g->positions[(size_t)p->position[r] * C + i] += d[i];
+            g->positions[(size_t)p->position[r] * C + i] += p->dbranch[r * C + i];
         for (size_t i = 0; g->embedding && p->ids[r] >= 0 && i < C; i++)
             g->embedding[(size_t)p->ids[r] * C + i] += (real)c->embedding_scale * d[i];
     }
-    rv_visit_gradient(p, RV_SITE_EMBED, 0, p->dstream, C, C);
 }
 
 void rv_pass_backward(rv_pass *p, const real *weights, rv_gradients *gradients)

@@ -225,7 +225,7 @@ static rv_status check_taps(const rv_pass *p, const rv_tap *taps, size_t count, 
         if (taps[i].columns && taps[i].column + taps[i].columns > width)
             return rv_fail(err, RV_ERR_USAGE, "site %s: column: expected 0 to %zu, found %zu",
                            name, width ? width - 1 : 0, taps[i].column + taps[i].columns - 1);
-        if (rv_site_is_map(taps[i].site) && (taps[i].replace || taps[i].gradient))
+        if (rv_site_is_derived(taps[i].site) && (taps[i].replace || taps[i].gradient))
             return rv_fail(err, RV_ERR_UNSUPPORTED,
                            "site %s: can be read and seeded, not replaced", name);
         if (rv_site_is_map(taps[i].site) && taps[i].value && !p->options.keep)

@@ -50,9 +50,9 @@ typedef struct rv_tap {
     rv_site site;
     size_t column, columns;
     real *value;         /* forward fills it */
-    const real *replace; /* forward puts these in place of what it computed (row sites) */
+    const real *replace; /* forward puts these in place of what it computed (not at derived sites) */
     const real *seed;    /* backward adds this gradient */
-    real *gradient;      /* backward fills it with the gradient that arrives (row sites) */
+    real *gradient;      /* backward fills it with the gradient there, own seed included (likewise) */
 } rv_tap;
 
 /* Gradients of weights, accumulated; shaped (M, K) row-major like the weights' matrices. Pointers may

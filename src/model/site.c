@@ -38,6 +38,22 @@ bool rv_site_is_map(rv_site site)
     return site.kind == RV_SITE_SCORES || site.kind == RV_SITE_PATTERN;
 }
 
+bool rv_site_is_derived(rv_site site)
+{
+    switch (site.kind) {
+    case RV_SITE_LN1_SCALE:
+    case RV_SITE_LN1_NORMALIZED:
+    case RV_SITE_LN2_SCALE:
+    case RV_SITE_LN2_NORMALIZED:
+    case RV_SITE_LN_FINAL_SCALE:
+    case RV_SITE_LN_FINAL_NORMALIZED:
+    case RV_SITE_RESULT:
+        return true;
+    default:
+        return rv_site_is_map(site);
+    }
+}
+
 bool rv_site_exists(rv_site site, const rv_config *c)
 {
     if (site.kind >= RV_SITE_KINDS || (sites[site.kind].block && site.layer >= c->layers))

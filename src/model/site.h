@@ -65,4 +65,8 @@ size_t rv_site_width(rv_site site, const rv_config *config);
 
 bool rv_site_is_map(rv_site site); /* scores or pattern */
 
+/* Computed beside the forward pass, not by it (maps, inside of norms, heads' results): such a site can be
+ * read and seeded, but not replaced, and no gradient is kept there. */
+bool rv_site_is_derived(rv_site site);
+
 #endif
