@@ -70,6 +70,8 @@ $(BUILD)/float/src/ops/cpu/%_avx512bf16.o: CFLAGS += -O3 -mavx512f -mavx512bw -m
 $(BUILD)/float/src/ops/cpu/%_avx2.o: CFLAGS += -O3 -mavx2 -mfma
 $(BUILD)/float/src/ops/cpu/%_portable.o: CFLAGS += -O3 -ffp-contract=fast
 
+$(foreach p,float double,$(BUILD)/$(p)/src/report/assets.o): $(addprefix src/report/,page.html page.css page.js plot.css)
+
 $(BUILD)/float/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c -o $@ $<

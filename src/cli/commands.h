@@ -6,6 +6,7 @@
 #include "options.h"
 
 extern const command command_get;
+extern const command command_report;
 extern const command command_version;
 
 #endif

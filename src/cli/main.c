@@ -5,6 +5,7 @@
 
 static const command *const commands[] = {
     &command_get,
+    &command_report,
     &command_version,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -75,6 +75,10 @@ void end_progress(void);
 /* Ctrl-C and SIGTERM are from now on seen by show_progress; a second one kills. */
 void catch_signals(void);
 
+/* What stdout can show: colours if it is a terminal that has them and NO_COLOR is not set, and its
+ * width. */
+rv_terminal terminal_of_stdout(void);
+
 /* The text a command works on: --text, --file, or standard input. malloc'ed; NULL after having
  * explained itself on stderr. */
 char *read_text(const char *text, const char *file, size_t *length);

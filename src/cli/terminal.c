@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,19 @@ bool show_progress(void *context, const rv_progress *event)
     if (!terminal) fputc('\n', stderr);
     fflush(stderr);
     return !interrupted;
+}
+
+rv_terminal terminal_of_stdout(void)
+{
+    rv_terminal terminal = {RV_COLOUR_NONE, 0};
+    if (!isatty(STDOUT_FILENO)) return terminal;
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) terminal.columns = size.ws_col;
+    const char *none = getenv("NO_COLOR"), *term = getenv("TERM"), *depth = getenv("COLORTERM");
+    if ((none && *none) || !term || strcmp(term, "dumb") == 0) return terminal;
+    bool deep = depth && (strcmp(depth, "truecolor") == 0 || strcmp(depth, "24bit") == 0);
+    terminal.colour = deep ? RV_COLOUR_TRUE : RV_COLOUR_256;
+    return terminal;
 }
 
 static char *read_stream(FILE *stream, size_t *length)

@@ -107,23 +107,26 @@ size_t rv_choose_headline(const rv_point *points, size_t n, double median)
     return best != RV_NOT_FOUND ? best : fluent;
 }
 
-static bool has_id(const rv_dream_record *dream, size_t end, int32_t id)
+static bool has_id(const rv_token_entry *tokens, size_t count, int32_t id)
 {
-    for (size_t i = 0; i < end; i++)
-        if (dream->tokens[i].id == id) return true;
+    for (size_t i = 0; i < count; i++)
+        if (tokens[i].id == id) return true;
     return false;
 }
 
 double rv_token_overlap(const rv_dream_record *a, const rv_dream_record *b)
 {
-    size_t both = 0, either = 0;
-    for (size_t i = 0; i < a->token_count; i++) {
-        if (has_id(a, i, a->tokens[i].id)) continue;
+    enum { MOST = 1024 };
+    size_t n = a->token_count < MOST ? a->token_count : MOST, both = 0, either = 0;
+    size_t m = b->token_count < MOST ? b->token_count : MOST;
+    for (size_t i = 0; i < n; i++) {
+        if (has_id(a->tokens, i, a->tokens[i].id)) continue;
         either++;
-        both += has_id(b, b->token_count, a->tokens[i].id);
+        both += has_id(b->tokens, m, a->tokens[i].id);
     }
-    for (size_t i = 0; i < b->token_count; i++)
-        either += !has_id(b, i, b->tokens[i].id) && !has_id(a, a->token_count, b->tokens[i].id);
+    for (size_t i = 0; i < m; i++)
+        either +=
+            !has_id(b->tokens, i, b->tokens[i].id) && !has_id(a->tokens, n, b->tokens[i].id);
     return either ? (double)both / (double)either : 1;
 }
 

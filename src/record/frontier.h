@@ -47,7 +47,8 @@ size_t rv_choose_headline(const rv_point *points, size_t n, double median);
 size_t rv_choose_diverse(size_t *out, size_t most, const rv_dream_record *dreams,
                          const size_t *candidates, size_t n, size_t first);
 
-/* Share of token ids in common: |A and B| / |A or B| of the sets; 1 for two empty ones. */
+/* Share of token ids in common: |A and B| / |A or B| of the sets of the first 1024; 1 for two
+ * empty ones. */
 double rv_token_overlap(const rv_dream_record *a, const rv_dream_record *b);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "record/json.h"
 #include "record/schema.h"
 
 /* What went wrong while a record became JSON; `key` is the innermost field. */
@@ -29,7 +30,7 @@ static bool is_utf8(rv_string s)
 }
 
 /* s with U+FFFD in place of every byte that is not part of valid UTF-8. */
-static json_t *shown_string(rv_string s)
+json_t *rv_string_to_json(rv_string s)
 {
     rv_text shown = {0};
     unsigned c;
@@ -59,7 +60,7 @@ static json_t *hex_string(rv_string s)
 /* Sets key, and key_bytes where the text is not UTF-8. */
 static bool set_text(json_t *object, const char *key, rv_string s)
 {
-    if (json_object_set_new(object, key, shown_string(s)) != 0) return false;
+    if (json_object_set_new(object, key, rv_string_to_json(s)) != 0) return false;
     if (is_utf8(s)) return true;
     char name[64];
     snprintf(name, sizeof name, "%s_bytes", key);
@@ -140,7 +141,7 @@ static json_t *field_to_json(put_state *state, const char *object, const rv_fiel
     switch (f->kind) {
     case RV_FIELD_NAME:
         name = *(const char *const *)at;
-        return name ? shown_string(RV_STRING(name)) : NULL;
+        return name ? rv_string_to_json(RV_STRING(name)) : NULL;
     case RV_FIELD_TEXT:
         return NULL; /* written by put_field */
     case RV_FIELD_NUMBER:
@@ -214,16 +215,28 @@ static json_t *struct_to_json(put_state *state, const char *object, const rv_str
     return NULL;
 }
 
+static json_t *record_to_json(const char *name, const void *record, const rv_struct *type,
+                              rv_error *err)
+{
+    put_state state = {RV_OK, "record", "does not fit into memory"};
+    json_t *json = json_object();
+    if (json && json_object_set_new(json, "type", json_string(name)) == 0 &&
+        json_object_set_new(json, "v", json_integer(RV_RECORD_VERSION)) == 0 &&
+        put_fields(&state, json, record, type))
+        return json;
+    json_decref(json);
+    if (state.status == RV_OK) state.status = RV_ERR_MEMORY;
+    rv_fail(err, state.status, "%s record: %s %s", name, state.key, state.complaint);
+    return NULL;
+}
+
 static rv_status put(rv_text *out, const char *name, const void *record, const rv_struct *type,
                      rv_error *err)
 {
-    put_state state = {RV_OK, "record", "does not fit into memory"};
-    char *line = NULL;
-    json_t *json = json_object();
-    bool ok = json && json_object_set_new(json, "type", json_string(name)) == 0 &&
-              json_object_set_new(json, "v", json_integer(RV_RECORD_VERSION)) == 0 &&
-              put_fields(&state, json, record, type);
-    if (ok) line = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    rv_error why;
+    json_t *json = record_to_json(name, record, type, &why);
+    if (!json) return rv_fail(err, why.status, "%s", why.message);
+    char *line = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(json);
     size_t length = out->length;
     if (line) {
@@ -233,11 +246,14 @@ static rv_status put(rv_text *out, const char *name, const void *record, const r
     free(line);
     if (line && !out->failed) return RV_OK;
     out->length = length;
-    if (state.status == RV_OK) state.status = RV_ERR_MEMORY;
-    return rv_fail(err, state.status, "%s record: %s %s", name, state.key, state.complaint);
+    return rv_fail_memory(err, length);
 }
 
 #define X(name)                                                                            \
+    json_t *rv_##name##_to_json(const rv_##name##_record *record, rv_error *err)           \
+    {                                                                                      \
+        return record_to_json(#name, record, &rv_##name##_struct, err);                    \
+    }                                                                                      \
     rv_status rv_put_##name(rv_text *out, const rv_##name##_record *record, rv_error *err) \
     {                                                                                      \
         return put(out, #name, record, &rv_##name##_struct, err);                          \

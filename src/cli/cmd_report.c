@@ -1,0 +1,100 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+/* Prints and frees the text. */
+static int print(char *text)
+{
+    fputs(text, stdout);
+    if (*text && text[strlen(text) - 1] != '\n') fputc('\n', stdout);
+    free(text);
+    if (fflush(stdout) == 0) return EXIT_OK;
+    fprintf(stderr, "reverie: cannot write to standard output\n");
+    return EXIT_FAILED;
+}
+
+static int write_plot(const rv_report *report, const char *path)
+{
+    rv_error err;
+    char *svg;
+    if (rv_report_plot(&svg, report, RV_FIGURE_SCATTER, &err) != RV_OK) return fail(&err);
+    FILE *file = fopen(path, "w");
+    bool ok = file && fputs(svg, file) >= 0;
+    if (file) ok = (fclose(file) == 0) && ok;
+    free(svg);
+    if (ok) return EXIT_OK;
+    fprintf(stderr, "reverie: %s: ", path);
+    perror("cannot write");
+    return EXIT_FAILED;
+}
+
+static int run(const command *self, int argc, char **argv)
+{
+    const char *page = NULL, *plot = NULL;
+    bool terminal = false, json = false, table = false;
+    const option options[] = {
+        {"output", 'o', OPTION_STRING, &page, "PAGE", "write one self-contained HTML page"},
+        {"plot", 0, OPTION_STRING, &plot, "FILE",
+         "write activation against cross-entropy as SVG"},
+        {"terminal", 't', OPTION_FLAG, &terminal, NULL,
+         "print the story even if a file is written"},
+        {"table", 0, OPTION_FLAG, &table, NULL,
+         "print only the methods side by side, as Markdown"},
+        {"json", 0, OPTION_FLAG, &json, NULL,
+         "print one JSON object (docs/formats.md, \"report\")"},
+        {0}};
+    arguments files;
+    int code = options_parse(&files, argc, argv, self, options);
+    if (code >= 0) return code;
+    if (json + terminal + table > 1)
+        return fail_usage("give one of --terminal, --table and --json");
+    rv_error err;
+    rv_report *report = NULL;
+    char *text = NULL;
+    code = rv_report_new(&report, &err) == RV_OK ? EXIT_OK : fail(&err);
+    for (size_t i = 0; code == EXIT_OK && i < files.count; i++)
+        if (rv_report_add(report, files.items[i], &err) != RV_OK) code = fail(&err);
+    if (code == EXIT_OK) {
+        rv_report_counts counts = rv_report_count(report);
+        if (counts.truncated)
+            fprintf(stderr,
+                    "reverie: %zu file%s ended in a line that was cut short; it was left out\n",
+                    counts.truncated, counts.truncated == 1 ? "" : "s");
+        if (counts.unknown)
+            fprintf(stderr, "reverie: %zu record%s of unknown types were left out\n",
+                    counts.unknown, counts.unknown == 1 ? "" : "s");
+    }
+    if (code == EXIT_OK && page && rv_report_page(report, page, &err) != RV_OK)
+        code = fail(&err);
+    if (code == EXIT_OK && page) fprintf(stderr, "wrote %s\n", page);
+    if (code == EXIT_OK && plot) code = write_plot(report, plot);
+    rv_status status = RV_OK;
+    if (code == EXIT_OK && json)
+        status = rv_report_json(&text, report, &err);
+    else if (code == EXIT_OK && table)
+        status = rv_report_compare(&text, report, RV_COMPARISON_MARKDOWN, &err);
+    else if (code == EXIT_OK && (terminal || (!page && !plot)))
+        status = rv_report_text(&text, report, terminal_of_stdout(), &err);
+    if (status != RV_OK) code = fail(&err);
+    if (text) code = print(text);
+    rv_report_free(report);
+    return code;
+}
+
+const command command_report = {
+    .name = "report",
+    .arguments = "RUN... [-o PAGE] [options]",
+    .summary = "Tell what runs have found: in the terminal, or as a page to open in a browser",
+    .help = "RUN is a file that dream, examples, compare or explain wrote. Several are told "
+            "together:\n"
+            "methods and seeds on the same target in one story, other targets after it.\n"
+            "No model is needed, and the page needs no network.\n"
+            "\n"
+            "  reverie report l5n131.jsonl\n"
+            "  reverie report l5n131-*.jsonl -o l5n131.html",
+    .least = 1,
+    .most = LIST_MAX,
+    .run = run,
+};
