@@ -64,6 +64,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             pass
 
+    do_HEAD = do_GET
+
     def reply(self, code, body=b"", headers=(), length=None):
         self.send_response(code)
         for name, value in headers:
@@ -71,7 +73,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def reply_json(self, value, headers=()):
         self.reply(200, json.dumps(value).encode(), [("Content-Type", "application/json"), *headers])
@@ -143,10 +146,11 @@ class Hub(Server):
                 return handler.reply_json({"id": "some/model", "sha": commit})
             return self.answer_tree(handler, commit)
         if parts[:3] == ["some", "model", "resolve"]:
-            file = self.commits.get(parts[3], {}).get("/".join(parts[4:]))
+            commit = self.refs.get(parts[3], parts[3])
+            file = self.commits.get(commit, {}).get("/".join(parts[4:]))
             if not file:
                 return handler.reply(404, b"no", [("X-Error-Code", "EntryNotFound")])
-            headers = [("X-Repo-Commit", parts[3])]
+            headers = [("X-Repo-Commit", commit)]
             if not file.large:
                 return handler.reply_part(file.content, [("ETag", f'"{file.digest}"'), *headers])
             headers += [("X-Linked-Etag", f'"{file.digest}"'), ("X-Linked-Size", str(len(file.content)))]
@@ -238,7 +242,10 @@ class Get(unittest.TestCase):
         self.assertEqual(out, self.snapshot + "\n")
         empty = git_blob(b"{}")
         inside = "models--some--model/"
+        tag = content_of(os.path.join(self.cache, "CACHEDIR.TAG"))
+        self.assertTrue(tag.startswith(b"Signature: 8a477f597d28d172789f06886806bc55\n"))
         self.assertEqual(self.files(), {
+            "CACHEDIR.TAG": tag,
             inside + "blobs/" + self.small.digest: self.small.content,
             inside + "blobs/" + empty: b"{}",
             inside + "blobs/" + self.big.digest: BIG,
@@ -414,6 +421,10 @@ class Get(unittest.TestCase):
         self.hub.faults.clear()
         self.hub.fail("/resolve/", answer(401, "GatedRepo"))
         self.get(code=1, says=["gated", "set HF_TOKEN"], environment={"HF_TOKEN": ""})
+
+    def test_refusals_of_the_content_network_are_its_own(self):
+        self.hub.network.fail("/", lambda h: h.reply(403, b"<Code>Expired</Code>"))
+        self.get(code=1, says=[self.hub.network.url, "403", "Expired"])
 
     def test_a_redirect_to_another_host_gets_no_token(self):
         self.hub.fail("/revision/", lambda h: h.reply(302, b"", [("Location", self.hub.network.url + "/steal")]))
@@ -633,7 +644,7 @@ class Get(unittest.TestCase):
         huge = self.hub.put("huge.safetensors", b"h", large=True)
         entry = huge.entry
         huge.entry = lambda path: entry(path) | {"lfs": {"oid": huge.digest, "size": 1 << 60, "pointerSize": 1}}
-        self.get("--file", "huge.safetensors", code=1, says=["GB are to be fetched", "room for"])
+        self.get("--file", "huge.safetensors", code=1, says=["MB are to be fetched", "room for"])
 
     def test_a_cache_that_cannot_be_written(self):
         with open(os.path.join(self.home, "hf"), "w"):

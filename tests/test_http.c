@@ -267,6 +267,18 @@ static void bodies_without_end_are_cut(void **state)
     assert_int_not_equal(rv_http_perform(&response, http, &request, &err), RV_OK);
     rv_http_response_release(&response);
     loopback_stop(server);
+
+    rv_text many = {0};
+    rv_text_puts(&many, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 5000; i++) rv_text_printf(&many, "X-%d: %060d\r\n", i, 0);
+    rv_text_puts(&many, "\r\n");
+    server = loopback_start((const canned[]){{.text = many.bytes}}, 1);
+    request = request_to(server);
+    assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_ERR_FORMAT);
+    says("headers of the answer");
+    rv_http_response_release(&response);
+    loopback_stop(server);
+    rv_text_release(&many);
 }
 
 static void silence_is_not_waited_for(void **state)

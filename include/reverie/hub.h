@@ -19,11 +19,12 @@ extern "C" {
 typedef struct rv_get_params {
     const char *cache;    /* else HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub */
     const char *endpoint; /* else HF_ENDPOINT, https://huggingface.co */
-    const char *token; /* else HF_TOKEN, the file HF_TOKEN_PATH or HF_HOME/token; "" for none.
-                             It is sent to the endpoint only and appears in no message */
-    const char *const
-        *files; /* paths or patterns (*, ?) inside the repository; none: the configuration,
-                                 the tokenizer and the safetensors, or the one GGUF file */
+    /* Else HF_TOKEN, the file HF_TOKEN_PATH or HF_HOME/token; "" for none. It is sent to the
+     * endpoint only and appears in no message. */
+    const char *token;
+    /* Paths or patterns (*, ?) inside the repository. None: the configuration, the tokenizer and
+     * the safetensors, or the one GGUF file. */
+    const char *const *files;
     size_t file_count;
     bool offline;            /* only look into the cache; also when HF_HUB_OFFLINE says so */
     unsigned retries;        /* after broken connections, 429 and 5xx */
@@ -37,9 +38,8 @@ RV_API rv_get_params rv_get_params_default(void);
 typedef struct rv_get_file {
     char *path; /* inside the repository and inside the snapshot folder */
     uint64_t bytes;
-    char digest
-        [65]; /* of the content: SHA-256, or git's blob id (SHA-1) for small files; "" offline */
-    bool fetched; /* false: it was in the cache already */
+    char digest[65]; /* SHA-256, or git's blob id (SHA-1) for small files; "" offline */
+    bool fetched;    /* false: it was in the cache already */
 } rv_get_file;
 
 typedef struct rv_get_result {

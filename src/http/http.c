@@ -139,11 +139,16 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     call *c = context;
     size_t length = size * count;
     rv_text *headers = &c->response->headers;
-    if (headers->length + length > HEADER_LIMIT || memchr(bytes, '\0', length)) return 0;
+    if (headers->length + length > HEADER_LIMIT || memchr(bytes, '\0', length)) {
+        c->stopped = rv_fail(c->err, RV_ERR_FORMAT,
+                             "the headers of the answer are malformed or endless");
+        return 0;
+    }
     if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
         c->response->last_headers = headers->length;
     else
         rv_text_append(headers, bytes, length);
+    if (headers->failed) c->stopped = rv_fail_memory(c->err, length);
     return headers->failed ? 0 : length;
 }
 
@@ -333,8 +338,8 @@ static rv_status make_headers(struct curl_slist **out, const rv_http_request *re
                               bool with_secret, rv_error *err)
 {
     *out = NULL;
-    bool ok = add_header(
-        out, "Expect:"); // libcurl would wait for a "100 Continue" before long bodies
+    // Without this, libcurl waits for a "100 Continue" before it sends a long body.
+    bool ok = add_header(out, "Expect:");
     for (size_t i = 0; ok && request->headers && request->headers[i]; i++)
         ok = add_header(out, request->headers[i]);
     if (ok && with_secret && request->secret) ok = add_header(out, request->secret);
@@ -543,8 +548,8 @@ static char *excerpt_of(const rv_http_response *response, const char *secret)
 {
     enum { SHOWN = 300 };
     rv_text text = {0};
-    size_t read =
-        SHOWN + (secret ? strlen(secret) : 0); // a secret must not be cut before it is seen
+    // A secret that stands across the cut must be seen whole to be blotted out.
+    size_t read = SHOWN + (secret ? strlen(secret) : 0);
     for (size_t i = 0; i < response->length && text.length < read; i++) {
         unsigned char b = (unsigned char)response->body[i];
         if (b > ' ' && b != 0x7F)

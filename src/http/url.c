@@ -78,30 +78,24 @@ rv_status rv_url_redirect(char **out, const char *base, const char *location, rv
 {
     *out = NULL;
     rv_status status = RV_OK;
-    char *shown = rv_url_display(base), *full = NULL;
+    char *full = NULL;
     CURLU *url = parse(base);
-    if (!url || !shown) {
-        status = rv_fail_memory(err, strlen(base));
+    if (!url) return rv_fail_memory(err, strlen(base));
+    bool secure = has_scheme(url, "https");
+    bool fits = curl_url_set(url, CURLUPART_URL, location, 0) == CURLUE_OK;
+    bool now_secure = fits && has_scheme(url, "https");
+    if (!fits || (!now_secure && !has_scheme(url, "http"))) {
+        status = rv_fail(err, RV_ERR_NETWORK, "redirects to something that is no web address");
+    } else if (secure && !now_secure) {
+        status = rv_fail(err, RV_ERR_NETWORK, "redirects from https to http, which is refused");
     } else {
-        bool secure = has_scheme(url, "https");
-        bool fits = curl_url_set(url, CURLUPART_URL, location, 0) == CURLUE_OK;
-        bool now_secure = fits && has_scheme(url, "https");
-        if (!fits || (!now_secure && !has_scheme(url, "http")))
-            status = rv_fail(err, RV_ERR_NETWORK,
-                             "%s: redirects to something that is no web address", shown);
-        else if (secure && !now_secure)
-            status = rv_fail(err, RV_ERR_NETWORK,
-                             "%s: redirects from https to http, which is refused", shown);
-        else {
-            curl_url_set(url, CURLUPART_USER, NULL, 0);
-            curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
-            if (curl_url_get(url, CURLUPART_URL, &full, 0) == CURLUE_OK)
-                *out = rv_strndup(full, strlen(full));
-            if (!*out) status = rv_fail_memory(err, strlen(location));
-        }
+        curl_url_set(url, CURLUPART_USER, NULL, 0);
+        curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+        if (curl_url_get(url, CURLUPART_URL, &full, 0) == CURLUE_OK)
+            *out = rv_strndup(full, strlen(full));
+        if (!*out) status = rv_fail_memory(err, strlen(location));
     }
     curl_free(full);
     curl_url_cleanup(url);
-    free(shown);
     return status;
 }

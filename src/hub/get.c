@@ -121,6 +121,18 @@ static rv_status choose(getting *g, rv_error *err)
     return status;
 }
 
+/* Programs that make backups pass over folders with this file (https://bford.info/cachedir). Not
+ * worth a failure. */
+static void tag_cache(const getting *g)
+{
+    static const char tag[] =
+        "Signature: 8a477f597d28d172789f06886806bc55\n"
+        "# Models that can be fetched again. See https://bford.info/cachedir\n";
+    char *path = rv_path_join(g->place.root, "CACHEDIR.TAG");
+    if (path && !rv_file_exists(path)) rv_write_file(path, tag, sizeof tag - 1, NULL);
+    free(path);
+}
+
 /* Looks whether all will fit on the disk before the first byte is fetched. */
 static rv_status check_room(getting *g, rv_error *err)
 {
@@ -137,8 +149,8 @@ static rv_status check_room(getting *g, rv_error *err)
     uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (missing <= free_bytes) return RV_OK;
     return rv_fail(err, RV_ERR_IO,
-                   "%s: %.3g GB are to be fetched, the disk has room for %.3g GB",
-                   g->place.root, (double)missing / 1e9, (double)free_bytes / 1e9);
+                   "%s: %.1f MB are to be fetched, the disk has room for %.1f MB",
+                   g->place.root, (double)missing / 1e6, (double)free_bytes / 1e6);
 }
 
 static rv_status fetch_all(rv_get_result *out, getting *g, rv_error *err)
@@ -209,6 +221,7 @@ rv_status rv_get(rv_get_result *out, const char *name, const rv_get_params *para
     RV_GOTO(choose(&g, err));
     if (!g.offline) {
         RV_GOTO(rv_make_folders(g.place.folder, err));
+        tag_cache(&g);
         RV_GOTO(check_room(&g, err));
     }
     RV_GOTO(fetch_all(out, &g, err));

@@ -190,7 +190,10 @@ rv_status rv_hub_explain(const rv_hub_session *session, const rv_http_response *
     char *reason = rv_http_header_on_the_way(response, "X-Error-Code");
     const char *repository = session->name->repository, *why = reason ? reason : "";
     rv_status status;
-    if (response->code == 401 || response->code == 403)
+    if (!rv_url_same_origin(response->address,
+                            session->endpoint)) // the content network, or a proxy of it
+        status = rv_http_fail(response, request, err);
+    else if (response->code == 401 || response->code == 403)
         status = explain_refusal(session, response->code, strcmp(why, "GatedRepo") == 0, err);
     else if (response->code == 404 && strcmp(why, "RevisionNotFound") == 0)
         status = rv_fail(err, RV_ERR_NOT_FOUND, "%s: the hub has no revision '%s' of it",
