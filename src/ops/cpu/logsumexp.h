@@ -36,6 +36,7 @@ static void panel_logits(float *z, size_t ldz, const float *x, size_t ldx, size_
                   .a = x + k,
                   .lda = ldx,
                   .b = head->data + (panel * head->K + k) * PANEL,
+                  .ldb = PANEL,
                   .steps = cut(head->K, i + 1, blocks) - k,
                   .bias = i == 0 && head->bias ? head->bias + panel * PANEL : NULL,
                   .add = i > 0,
@@ -112,8 +113,8 @@ static void logsumexp_forward(float *lse, float *label_logit, const float *x, si
 {
     lse_part parts[PARTS * LSE_ROWS];
     size_t count = smaller(head->panels, PARTS), chunks = blocks_of(N, LSE_ROWS);
-    for (size_t chunk = 0; chunk < chunks; chunk++) {
-        size_t n = cut(N, chunk, chunks), rows = cut(N, chunk + 1, chunks) - n;
+    for (size_t i = 0; i < chunks; i++) {
+        size_t n = cut(N, i, chunks), rows = cut(N, i + 1, chunks) - n;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
         for (size_t g = 0; g < count; g++)
             lse_task(parts + g * LSE_ROWS, label_logit ? label_logit + n : NULL, x + n * ldx,
@@ -159,6 +160,7 @@ static void unembed_task(float *dx, size_t ldx, const float *dz, const rv_matrix
               .a = dz,
               .lda = BLOCK_STRIDE,
               .b = turned,
+              .ldb = PANEL,
               .steps = count,
               .add = true,
               .columns = columns};

@@ -8,6 +8,7 @@
 #include "ops/cpu/linear.h"
 #include "ops/cpu/norms.h"
 #include "ops/cpu/elementwise.h"
+#include "ops/cpu/attention.h"
 #include "ops/cpu/logsumexp.h"
 #include "ops/cpu/cpu.h"
 #include "ops/reference.h"
@@ -17,11 +18,11 @@
         .name = its_name, .panel_width = PANEL, .linear_forward = linear_forward,             \
         .linear_backward = linear_backward, .linear_backward_weight = linear_backward_weight, \
         .logsumexp_forward = logsumexp_forward, .logsumexp_backward = logsumexp_backward,     \
-        .attention_forward = rv_attention_forward,                                            \
-        .attention_backward = rv_attention_backward, .layernorm_forward = layernorm_forward,  \
-        .layernorm_backward = layernorm_backward, .rmsnorm_forward = rmsnorm_forward,         \
-        .rmsnorm_backward = rmsnorm_backward, .activation_forward = activation_forward,       \
-        .activation_backward = activation_backward, .rope = rope,                             \
+        .attention_forward = attention_forward, .attention_backward = attention_backward,     \
+        .layernorm_forward = layernorm_forward, .layernorm_backward = layernorm_backward,     \
+        .rmsnorm_forward = rmsnorm_forward, .rmsnorm_backward = rmsnorm_backward,             \
+        .activation_forward = activation_forward, .activation_backward = activation_backward, \
+        .rope = rope,                                                                         \
     }
 
 #endif

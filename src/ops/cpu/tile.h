@@ -22,7 +22,8 @@ typedef struct tile {
     size_t ldc;
     const float *a; /* a[r, k] is at a + r * lda + k; in "down" tiles at a + k * lda + r */
     size_t lda;
-    const float *b; /* (steps, PANEL) */
+    const float *b; /* (steps, ldb), of which PANEL columns are read */
+    size_t ldb;
     size_t steps;
     const float *bias; /* (PANEL) or NULL */
     bool add;
@@ -49,7 +50,7 @@ ALWAYS_INLINE void tile_store(float *c, vec x0, vec x1, bool add, size_t columns
 ALWAYS_INLINE void tile_run(const tile *t, const int rows, const bool down)
 {
     const float *a = t->a, *b = t->b, *next = t->next;
-    const size_t lda = t->lda, across = down ? 1 : lda, along = down ? lda : 1;
+    const size_t lda = t->lda, ldb = t->ldb, across = down ? 1 : lda, along = down ? lda : 1;
     vec c[TILE_ROWS][2];
     UNROLL for (int r = 0; r < rows; r++) c[r][0] = c[r][1] = v_set1(0);
     for (size_t k = t->steps; k > 0; k--) {
@@ -62,7 +63,7 @@ ALWAYS_INLINE void tile_run(const tile *t, const int rows, const bool down)
             c[r][1] = v_fma(x, b1, c[r][1]);
         }
         a += along;
-        b += PANEL;
+        b += ldb;
         next += 16;
     }
     vec bias0 = v_set1(0), bias1 = v_set1(0);
@@ -118,8 +119,8 @@ static inline size_t blocks_of(size_t n, size_t unit)
     return (n + unit - 1) / unit;
 }
 
-/* The tile over any number of rows, cut evenly: 15 rows are 8 + 7. `soon`, when not NULL, are
- * the numbers that will be wanted next, as many as b has: the first tiles fetch them. */
+/* The tile over any number of rows, cut evenly: 15 rows are 8 + 7. `soon`, when not NULL, is
+ * the packed panel that will be wanted next: the first tiles fetch it. */
 static void tile_rows(tile t, size_t rows, bool down, const float *soon)
 {
     size_t tiles = blocks_of(rows, TILE_ROWS), fetched = 0, all = t.steps * PANEL;
