@@ -25,6 +25,7 @@ endif
 CLI_SOURCES     := $(wildcard src/cli/*.c)
 TESTS           := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
 DOUBLE_TESTS    := $(patsubst tests/double/%.c,%,$(wildcard tests/double/test_*.c))
+REAL_TESTS      := $(patsubst tests/real/%.c,%,$(wildcard tests/real/test_*.c))
 BENCHES         := $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
 FUZZERS         := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
 REPLAYS         := $(FUZZERS:fuzz_%=replay_%)
@@ -94,6 +95,18 @@ PROGRAMS := $(TESTS:%=$(BUILD)/tests/%) $(REPLAYS:%=$(BUILD)/tests/%) $(DOUBLE_T
 check: $(PROGRAMS) $(TOOL) $(SHARED) ## run the tests without installing anything
 	@BUILD=$(BUILD) tests/run $(PROGRAMS) $(sort $(wildcard tests/test_*.sh tests/test_*.py))
 
+$(BUILD)/tests-real/%: $(BUILD)/float/tests/real/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LIBS) -lcmocka
+
+check-real: $(REAL_TESTS:%=$(BUILD)/tests-real/%) ## run the tests on real models, without installing anything
+	@tools/get-model smollm2-135m >/dev/null
+	@tools/get-model gemma3-270m >/dev/null
+	@for t in $^; do $$t || exit 1; done
+
+test-real: dependencies ## fetch two real models (350 MB, once) and compare with outside judges
+	@$(MAKE) --no-print-directory -j2 check-real
+
 # ---- benchmarks ------------------------------------------------------------------------------
 $(BUILD)/bench/%: $(BUILD)/float/bench/%.o $(LIBRARY)
 	@mkdir -p $(@D)
@@ -131,7 +144,7 @@ fuzz: fuzzers ## fuzz each target for FUZZ_SECONDS=60; new inputs go to build/co
 	    -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/corpus/$$x tests/fixtures/fuzz/$$x || exit 1; done
 
 # ---- style -----------------------------------------------------------------------------------
-SOURCES_ALL := $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/*.[ch] tests/double/*.[ch] bench/*.[ch] fuzz/*.[ch] include/reverie/*.h)
+SOURCES_ALL := $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/*.[ch] tests/double/*.[ch] tests/real/*.[ch] bench/*.[ch] fuzz/*.[ch] include/reverie/*.h)
 
 lint: ## formatting, include law, style rules
 	@clang-format --dry-run -Werror $(SOURCES_ALL)
