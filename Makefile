@@ -37,7 +37,7 @@ TOOL     := $(BUILD)/reverie
 
 objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all help dependencies test check check-real test-real demo bench lint format install clean fuzz fuzzers
+.PHONY: all help dependencies test check check-real test-real test-page demo bench lint format install clean fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -106,6 +106,11 @@ check-real: $(REAL_TESTS:%=$(BUILD)/tests-real/%) ## run the tests on real model
 
 test-real: dependencies ## fetch two real models (350 MB, once) and compare with outside judges
 	@$(MAKE) --no-print-directory -j2 check-real
+
+test-page: ## the report page in a real browser (installs Chromium, about 300 MB)
+	@tools/install-dependencies chromium
+	@$(MAKE) --no-print-directory $(TOOL)
+	@BUILD=$(BUILD) tests/run tests/test_page.py
 
 # ---- benchmarks ------------------------------------------------------------------------------
 $(BUILD)/bench/%: $(BUILD)/float/bench/%.o $(LIBRARY)
