@@ -197,7 +197,7 @@ def it_reads_without_scripts(b, page):
     b.send("Emulation.setScriptExecutionDisabled", {"value": True})
     b.open(page)
     text = b.value("document.body.innerText")
-    check("switched off" in text and b.value("document.querySelectorAll('#figures svg').length") == 4, "figures without scripts")
+    check("switched off" in text and b.value("document.querySelectorAll('#figures svg').length") == 6, "figures without scripts")
     b.send("Emulation.setScriptExecutionDisabled", {"value": False})
 
 

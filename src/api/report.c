@@ -70,7 +70,7 @@ static rv_status tell(telling *t, const rv_report *report, rv_error *err)
     RV_GOTO(rv_compare_stories(&t->compare, &t->stories, err));
     RV_GOTO(RV_NEW(t->figures, t->stories.count, err));
     for (size_t i = 0; i < t->stories.count; i++)
-        RV_GOTO(rv_figures_prepare(&t->figures[i], &t->stories.items[i], err));
+        RV_GOTO(rv_figures_prepare(&t->figures[i], &t->stories, i, err));
     return RV_OK;
 done:
     release(t);
@@ -165,7 +165,7 @@ rv_status rv_report_compare(char **out, const rv_report *report, rv_comparison f
     if (form == RV_COMPARISON_JSON)
         status = dump(out, rv_compare_to_json(&t.compare, err), err);
     else if (form == RV_COMPARISON_SVG)
-        status = rv_compare_plot(&text, &t.compare, &t.stories, true, err);
+        status = rv_compare_plot(&text, &t.compare, &t.stories, 0, true, err);
     else
         rv_compare_table(&text, &t.compare,
                          form == RV_COMPARISON_MARKDOWN ? RV_TABLE_MARKDOWN

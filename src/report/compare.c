@@ -177,7 +177,7 @@ rv_status rv_compare_stories(rv_compare *out, const rv_stories *stories, rv_erro
         const rv_story *story = &stories->items[s];
         for (size_t r = 0; r < story->run_count; r++) {
             const rv_run *run = story->runs[r];
-            if (run->dream_count == 0 && run->trajectory_count == 0) continue;
+            if (!rv_is_search(run)) continue;
             RV_GOTO(measure_run(&out->runs[out->run_count++], &out->arena, story, s, run, err));
         }
     }
@@ -374,7 +374,7 @@ static const char *row_name(rv_arena *arena, const rv_compare *c, const rv_compa
 static rv_status fill_series(rv_series *series, rv_arena *arena, const rv_compare *c,
                              const rv_stories *stories, rv_error *err)
 {
-    for (size_t r = 0, style = 0; r < c->row_count; r++) {
+    for (size_t r = 0; r < c->row_count; r++) {
         rv_xy *curve = rv_arena_alloc(arena, STEPS, sizeof *curve);
         if (!curve) return rv_fail_memory(err, STEPS * sizeof *curve);
         bool corpus = c->rows[r].runs == 0;
@@ -384,13 +384,15 @@ static rv_status fill_series(rv_series *series, rv_arena *arena, const rv_compar
                                 .kind = RV_SERIES_STEPS,
                                 .points = curve,
                                 .count = STEPS,
-                                .style = corpus ? RV_STYLE_MUTED : style++};
+                                .style = corpus ? RV_STYLE_MUTED
+                                                : rv_method_index(stories, c->rows[r].method) %
+                                                      RV_STYLE_COUNT};
     }
     return RV_OK;
 }
 
 rv_status rv_compare_plot(rv_text *out, const rv_compare *compare, const rv_stories *stories,
-                          bool standalone, rv_error *err)
+                          double width, bool standalone, rv_error *err)
 {
     rv_arena arena = {0};
     rv_series *series = rv_arena_alloc(&arena, compare->row_count + 1, sizeof *series);
@@ -403,6 +405,8 @@ rv_status rv_compare_plot(rv_text *out, const rv_compare *compare, const rv_stor
                         .y_label = "best(x), deviations",
                         .series = series,
                         .series_count = compare->row_count,
+                        .width = width,
+                        .height = 300,
                         .standalone = standalone};
         status = rv_plot_svg(out, &plot, err);
     }

@@ -46,8 +46,8 @@ typedef enum rv_table_format { RV_TABLE_TERMINAL, RV_TABLE_MARKDOWN } rv_table_f
 void rv_compare_table(rv_text *out, const rv_compare *compare, rv_table_format format);
 
 /* best(x) of every method over x in [3, 9], the median over targets and seeds, and the corpus's,
- * as a plot. */
+ * as a plot; width 0: 720. */
 rv_status rv_compare_plot(rv_text *out, const rv_compare *compare, const rv_stories *stories,
-                          bool standalone, rv_error *err);
+                          double width, bool standalone, rv_error *err);
 
 #endif

@@ -184,14 +184,11 @@ static json_t *subject_json(const rv_story *story, const rv_figures *figures,
                             const rv_compare *compare, rv_error *err)
 {
     builder b = begin();
-    json_t *runs = json_array(), *methods = json_array();
+    json_t *runs = json_array();
     for (size_t r = 0; r < story->run_count; r++)
         append(&b, runs, run_json(story->runs[r], compare, err));
-    for (size_t m = 0; m < figures->method_count; m++)
-        append(&b, methods, rv_string_to_json(RV_STRING(figures->methods[m])));
     set(&b, "runs", runs);
     set_count(&b, "run", story->headline ? run_of(story, story->headline) : 0);
-    set(&b, "methods", methods);
     set_number(&b, "scale", story->scale);
     set_dreams(&b, story, err);
     set_corpus(&b, story, err);
@@ -238,7 +235,7 @@ json_t *rv_report_to_json(const rv_stories *stories, const rv_figures *figures,
 {
     err->status = RV_OK;
     builder b = begin();
-    json_t *subjects = json_array(), *rows = json_array();
+    json_t *subjects = json_array(), *rows = json_array(), *methods = json_array();
     set(&b, "type", json_string("report"));
     set_count(&b, "v", RV_RECORD_VERSION);
     set(&b, "version", json_string(RV_VERSION_STRING));
@@ -246,6 +243,9 @@ json_t *rv_report_to_json(const rv_stories *stories, const rv_figures *figures,
         append(&b, subjects, subject_json(&stories->items[i], &figures[i], compare, err));
     for (size_t i = 0; i < compare->row_count; i++)
         append(&b, rows, row_json(&compare->rows[i], err));
+    for (size_t m = 0; m < stories->method_count; m++)
+        append(&b, methods, rv_string_to_json(RV_STRING(stories->methods[m])));
+    set(&b, "methods", methods);
     set(&b, "subjects", subjects);
     set(&b, "rows", rows);
     return end(&b, err);

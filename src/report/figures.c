@@ -6,30 +6,6 @@
 
 enum { MARKS_MAX = 2000 };
 
-static size_t method_index(const rv_figures *f, const char *method)
-{
-    size_t i = 0;
-    while (i < f->method_count && strcmp(f->methods[i], method) != 0) i++;
-    return i;
-}
-
-/* Serious methods in order of appearance, then the naive one. */
-static rv_status list_methods(rv_figures *f, const rv_story *story, rv_error *err)
-{
-    f->methods = rv_arena_alloc(&f->arena, story->run_count, sizeof *f->methods);
-    if (!f->methods) return rv_fail_memory(err, story->run_count);
-    for (int naive = 0; naive < 2; naive++)
-        for (size_t r = 0; r < story->run_count; r++) {
-            const rv_run *run = story->runs[r];
-            const char *method = run->about.method;
-            if (run->dream_count + run->trajectory_count == 0 || rv_is_naive(method) != naive)
-                continue;
-            if (method_index(f, method) == f->method_count)
-                f->methods[f->method_count++] = method;
-        }
-    return RV_OK;
-}
-
 /* Which dreams of a run are marked: all, or its frontier and what is shown elsewhere. */
 static rv_status mark_run(rv_figures *f, const rv_story *story, size_t index, bool all,
                           rv_error *err)
@@ -52,18 +28,19 @@ static rv_status mark_run(rv_figures *f, const rv_story *story, size_t index, bo
     return RV_OK;
 }
 
-rv_status rv_figures_prepare(rv_figures *out, const rv_story *story, rv_error *err)
+rv_status rv_figures_prepare(rv_figures *out, const rv_stories *stories, size_t index,
+                             rv_error *err)
 {
-    *out = (rv_figures){0};
+    const rv_story *story = &stories->items[index];
+    *out = (rv_figures){.stories = stories};
     size_t dreams = 0;
     rv_status status = RV_OK;
     for (size_t r = 0; r < story->run_count; r++) dreams += story->runs[r]->dream_count;
     out->marks = rv_arena_alloc(&out->arena, dreams + story->window_count, sizeof *out->marks);
     if (!out->marks) return rv_fail_memory(err, dreams * sizeof *out->marks);
-    RV_GOTO(list_methods(out, story, err));
-    for (size_t m = 0; m < out->method_count; m++)
+    for (size_t m = 0; m < stories->method_count; m++)
         for (size_t r = 0; r < story->run_count; r++)
-            if (strcmp(story->runs[r]->about.method, out->methods[m]) == 0)
+            if (strcmp(story->runs[r]->about.method, stories->methods[m]) == 0)
                 RV_GOTO(mark_run(out, story, r, dreams <= MARKS_MAX, err));
     out->windows_at = out->mark_count;
     for (size_t i = 0; i < story->window_count; i++)
@@ -136,13 +113,14 @@ static rv_status fill_scatter(rv_series *series, size_t *count, rv_arena *arena,
         series[0].style = series[1].style = RV_STYLE_MUTED;
         *count = 2;
     }
-    for (size_t m = 0, from = 0; m < f->method_count; m++) {
+    for (size_t m = 0, from = 0; m < f->stories->method_count; m++) {
         size_t to = from;
         while (to < f->windows_at &&
-               strcmp(story->runs[f->marks[to].run]->about.method, f->methods[m]) == 0)
+               strcmp(story->runs[f->marks[to].run]->about.method, f->stories->methods[m]) == 0)
             to++;
+        if (to == from) continue;
         rv_series *pair = series + *count;
-        RV_TRY(marks_of(&pair[0], arena, f->methods[m], f, from, to, err));
+        RV_TRY(marks_of(&pair[0], arena, f->stories->methods[m], f, from, to, err));
         RV_TRY(frontier_of(&pair[1], arena, f->marks + from, to - from, err));
         pair[0].style = pair[1].style = m % RV_STYLE_COUNT;
         *count += 2;
@@ -156,9 +134,10 @@ rv_status rv_draw_scatter(rv_text *out, const rv_figures *figures, const rv_stor
 {
     rv_arena arena = {0};
     size_t count = 0;
-    rv_series *series = rv_arena_alloc(&arena, 2 * figures->method_count + 2, sizeof *series);
+    rv_series *series =
+        rv_arena_alloc(&arena, 2 * figures->stories->method_count + 2, sizeof *series);
     rv_status status = series ? fill_scatter(series, &count, &arena, figures, story, err)
-                              : rv_fail_memory(err, figures->method_count);
+                              : rv_fail_memory(err, figures->stories->method_count);
     if (status == RV_OK)
         status = rv_plot_svg(
             out,
@@ -182,18 +161,19 @@ static rv_status fill_lines(rv_series *series, size_t *count, rv_arena *arena,
                             const rv_figures *f, const rv_story *story, rv_error *err)
 {
     *count = 0;
-    for (size_t m = 0; m < f->method_count; m++) {
+    for (size_t m = 0; m < f->stories->method_count; m++) {
         bool named = false;
         for (size_t r = 0; r < story->run_count; r++) {
             const rv_run *run = story->runs[r];
-            if (run->trajectory_count == 0 || strcmp(run->about.method, f->methods[m]) != 0)
+            if (run->trajectory_count == 0 ||
+                strcmp(run->about.method, f->stories->methods[m]) != 0)
                 continue;
             rv_xy *line = rv_arena_alloc(arena, run->trajectory_count, sizeof *line);
             if (!line) return rv_fail_memory(err, run->trajectory_count * sizeof *line);
             for (size_t i = 0; i < run->trajectory_count; i++)
                 line[i] =
                     (rv_xy){(double)run->trajectory[i].forward_tokens, run->trajectory[i].area};
-            series[(*count)++] = (rv_series){.name = named ? NULL : f->methods[m],
+            series[(*count)++] = (rv_series){.name = named ? NULL : f->stories->methods[m],
                                              .kind = RV_SERIES_STEPS,
                                              .points = line,
                                              .count = run->trajectory_count,

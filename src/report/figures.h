@@ -12,17 +12,16 @@ typedef struct rv_mark {
     size_t run;                      /* index into story->runs, of a dream */
 } rv_mark;
 
-/* The methods of a story, serious ones first, and the marks, method by method, the corpus last.
- * Where there are very many dreams only those on the frontiers of their runs are marked. */
+/* The marks of a story, method by method, the corpus last. Where there are very many dreams only those on the frontiers of their runs are marked. */
 typedef struct rv_figures {
-    const char **methods; /* (method_count); its index is the style of its marks */
-    size_t method_count;
+    const rv_stories *stories;
     rv_mark *marks; /* (mark_count); the first window is mark number `windows_at` */
     size_t mark_count, windows_at;
     rv_arena arena;
 } rv_figures;
 
-rv_status rv_figures_prepare(rv_figures *out, const rv_story *story, rv_error *err);
+rv_status rv_figures_prepare(rv_figures *out, const rv_stories *stories, size_t index,
+                             rv_error *err);
 void rv_figures_release(rv_figures *figures);
 
 /* Activation over cross-entropy, marks numbered as in figures->marks, with the frontier of each method. */

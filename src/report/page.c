@@ -68,7 +68,7 @@ static rv_status put_both(rv_text *out, const char *name, draw_figure draw,
 }
 
 static rv_status put_plots(rv_text *out, const rv_stories *stories, const rv_figures *figures,
-                           rv_error *err)
+                           const rv_compare *compare, rv_error *err)
 {
     for (size_t i = 0; i < stories->count; i++) {
         rv_text_puts(out, "<div class=\"plots\">\n");
@@ -77,6 +77,12 @@ static rv_status put_plots(rv_text *out, const rv_stories *stories, const rv_fig
                         err));
         rv_text_puts(out, "</div>\n");
     }
+    if (compare->run_count < 2) return RV_OK;
+    rv_text_puts(out, "<div class=\"side\">\n<div class=\"compare wide\">");
+    RV_TRY(rv_compare_plot(out, compare, stories, WIDE, false, err));
+    rv_text_puts(out, "</div><div class=\"compare narrow\">");
+    RV_TRY(rv_compare_plot(out, compare, stories, NARROW, false, err));
+    rv_text_puts(out, "</div>\n</div>\n");
     return RV_OK;
 }
 
@@ -114,7 +120,7 @@ static rv_status fill(fillings *f, const rv_stories *stories, const rv_figures *
     rv_text_puts(&f->policy, "; style-src ");
     RV_TRY(put_digest(&f->policy, f->style.bytes, f->style.length, err));
     put_title(&f->title, stories);
-    RV_TRY(put_plots(&f->plots, stories, figures, err));
+    RV_TRY(put_plots(&f->plots, stories, figures, compare, err));
     json_t *json = rv_report_to_json(stories, figures, compare, err);
     if (!json) return err->status;
     rv_status status = put_data(&f->data, json, err);

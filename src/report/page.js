@@ -76,7 +76,7 @@ const bare = text => shown(text.length > 1 && text[0] === " " ? text.slice(1) : 
 
 /* A span for one token; heat in [-1, 1], of which the faintest is not shown. */
 function tokenSpan(text, heat) {
-    const span = el("span.tok", null, shown(text));
+    const span = el("span.tok", null, text.length > 300 ? shown(text.slice(0, 300)) + "…" : shown(text));
     if (Math.abs(heat) >= .05) {
         span.style.setProperty("--heat", Math.min(1, Math.abs(heat)).toFixed(3));
         span.classList.toggle("cold", heat < 0);
@@ -186,7 +186,8 @@ function list(title, id, lede, items) {
 /* ---- the scatter -------------------------------------------------------------------------------- */
 
 function figure(name) {
-    const plots = document.querySelectorAll("#figures .plots")[report.subjects.indexOf(subject)];
+    const plots = name === "compare" ? document.querySelector("#figures .side")
+        : document.querySelectorAll("#figures .plots")[report.subjects.indexOf(subject)];
     const parts = [...plots.querySelectorAll(":scope > ." + name)];
     const frame = el("div.frame", null, parts);
     leave.push(() => plots.append(...parts));
@@ -381,7 +382,7 @@ function explanation() {
 /* ---- methods, provenance --------------------------------------------------------------------------- */
 
 function tone(method) {
-    const style = subject.methods.indexOf(method), dot = el("span.swatch.plot");
+    const style = report.methods.indexOf(method), dot = el("span.swatch.plot");
     dot.style.setProperty("--tone", `var(--s${style < 0 ? 7 : style % 7})`);
     dot.style.display = "inline-block";
     dot.style.width = ".7em";
@@ -390,11 +391,13 @@ function tone(method) {
 }
 
 function methods() {
-    if (report.rows.filter(r => r.runs).length < 2 && !(report.rows.find(r => r.runs > 1))) return null;
+    if (!document.querySelector("#figures .side")) return null; // one run has nothing beside it
+    const frame = figure("compare");
+    legend(frame);
     const heads = ["", "runs", "best(4)", "best(5)", "best(6)", "area", "win(4)", "win(6)", "win", "spread", "seconds"];
     return el("section", {id: "methods"}, el("h2", null, "Methods side by side"),
         el("p.lede", null, "best(x): the strongest activation at a cross-entropy of at most x. win(x): how often that is above the corpus's; win: above the strongest " +
-            "window at 3 to 9 nats. Medians over runs; spread: interquartile range of the area over seeds, divided by its median."),
+            "window at 3 to 9 nats. Medians over runs; spread: interquartile range of the area over seeds, divided by its median."), frame,
         el("div.scroll", null, el("table", null, el("thead", null, el("tr", null, heads.map(h => el("th", null, h)))),
             el("tbody", null, report.rows.map(r => el("tr", null,
                 el("td", null, tone(r.method), shown(r.method), r.budget ? el("span.quiet", null, ` ${count(r.budget)}`) : ""),

@@ -51,7 +51,10 @@ static void put_text(rv_text *out, const char *string)
 }
 
 /* Beyond 1e100 differences lose their meaning, and sums overflow. */
-static bool can_draw(double value) { return fabs(value) < 1e100; }
+static bool can_draw(double value)
+{
+    return fabs(value) < 1e100;
+}
 
 /* Where a point goes; false if it cannot be drawn. */
 static bool place(double *px, double *py, const frame *f, rv_xy p)
@@ -248,10 +251,27 @@ static double put_legend(rv_text *out, const rv_plot *plot, double width)
     return entries ? y + 14 : MARGIN_TOP;
 }
 
+/* The label stands on the side that has more room. */
+static void put_rule(rv_text *out, const rv_plot *plot, const frame *f)
+{
+    double x, y;
+    if (!plot->x_rule_label || !place(&x, &y, f, (rv_xy){plot->x_rule, f->log_y ? 1 : 0}))
+        return;
+    if (x < f->left || x > f->right) return;
+    bool right = x < (f->left + f->right) / 2;
+    rv_text_printf(out,
+                   "<g class=\"rule\"><path d=\"M%.1f %.1fV%.1f\"/><text class=\"%s\" "
+                   "x=\"%.1f\" y=\"%.1f\">",
+                   x, f->top, f->bottom, right ? "" : "y", x + (right ? 6 : -6), f->bottom - 8);
+    put_text(out, plot->x_rule_label);
+    rv_text_puts(out, "</text></g>");
+}
+
 static void put_body(rv_text *out, const rv_plot *plot, const frame *f)
 {
     put_x_axis(out, f, plot->x_label);
     put_y_axis(out, f, plot->y_label);
+    put_rule(out, plot, f);
     size_t groups = 0;
     for (size_t i = 0; i < plot->series_count; i++) {
         const rv_series *s = &plot->series[i];

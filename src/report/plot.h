@@ -38,8 +38,10 @@ typedef struct rv_plot {
     const rv_series *series;
     size_t series_count;
     double width, height; /* 0: 720 x 400; the legend comes on top of that */
-    bool log_y;           /* points with y <= 0 are left out */
-    bool standalone;      /* a file of its own, with its style in it */
+    double x_rule;        /* a dashed line across at this x, if it has a label */
+    const char *x_rule_label;
+    bool log_y;      /* points with y <= 0 are left out */
+    bool standalone; /* a file of its own, with its style in it */
 } rv_plot;
 
 /* Appends an <svg> element. A plot without a finite point says so instead of drawing. */

@@ -64,6 +64,32 @@ static rv_status group_runs(rv_stories *out, const rv_runs *runs, rv_error *err)
     return RV_OK;
 }
 
+size_t rv_method_index(const rv_stories *stories, const char *method)
+{
+    size_t i = 0;
+    while (i < stories->method_count && strcmp(stories->methods[i], method) != 0) i++;
+    return i;
+}
+
+bool rv_is_search(const rv_run *run)
+{
+    return run->dream_count + run->trajectory_count > 0;
+}
+
+static rv_status list_methods(rv_stories *out, const rv_runs *runs, rv_error *err)
+{
+    out->methods = rv_arena_alloc(&out->arena, runs->count, sizeof *out->methods);
+    if (!out->methods) return rv_fail_memory(err, runs->count * sizeof *out->methods);
+    for (int naive = 0; naive < 2; naive++)
+        for (size_t i = 0; i < runs->count; i++) {
+            const char *method = runs->items[i].about.method;
+            if (!rv_is_search(&runs->items[i]) || rv_is_naive(method) != naive) continue;
+            if (rv_method_index(out, method) == out->method_count)
+                out->methods[out->method_count++] = method;
+        }
+    return RV_OK;
+}
+
 /* ---- the corpus ------------------------------------------------------------------------------ */
 
 static bool same_tokens(const rv_example_record *a, const rv_example_record *b)
@@ -250,6 +276,7 @@ rv_status rv_stories_tell(rv_stories *out, const rv_runs *runs, rv_error *err)
     *out = (rv_stories){0};
     rv_status status;
     RV_GOTO(group_runs(out, runs, err));
+    RV_GOTO(list_methods(out, runs, err));
     for (size_t i = 0; i < out->count; i++) {
         rv_story *story = &out->items[i];
         RV_GOTO(collect_windows(story, &out->arena, err));

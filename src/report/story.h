@@ -28,9 +28,13 @@ typedef struct rv_story {
     double scale;  /* sign * f that is full heat; 0: no values are known */
 } rv_story;
 
+/* methods: of all runs that hold anything, in the order in which they come first, the naive one
+ * last; the index of a method is its colour in every figure. */
 typedef struct rv_stories {
     rv_story *items;
     size_t count;
+    const char **methods;
+    size_t method_count;
     rv_arena arena;
 } rv_stories;
 
@@ -41,6 +45,12 @@ void rv_stories_release(rv_stories *stories);
 
 /* (activation, cross-entropy) of every dream of a run, in the arena; NULL: memory is short. */
 rv_point *rv_run_points(rv_arena *arena, const rv_run *run);
+
+/* The index of a method; method_count if it is none of them. */
+size_t rv_method_index(const rv_stories *stories, const char *method);
+
+/* Whether a run holds dreams or a trajectory; a run over a corpus does not. */
+bool rv_is_search(const rv_run *run);
 
 /* Whether two runs are about the same target of the same model. */
 bool rv_same_subject(const rv_run_record *a, const rv_run_record *b);
