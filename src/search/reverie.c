@@ -332,8 +332,11 @@ static rv_status step(dreaming *d, rv_error *err)
         return rv_fail(err, RV_ERR_USAGE,
                        "dream: no text to start from survives encoding and decoding");
     RV_TRY(rv_search_expand(d->search, parents, count, err));
+    size_t most = rv_search_affords(d->search, d->most) < CHILDREN
+                      ? rv_search_affords(d->search, d->most)
+                      : CHILDREN;
     for (size_t k = 0; k < count; k++) {
-        size_t share = (CHILDREN - made) / (count - k);
+        size_t share = (most - made) / (count - k);
         made += propose(d, k, d->children + made, share);
     }
     return judge(d, made, err);

@@ -191,6 +191,13 @@ bool rv_search_continue(rv_search *s)
     return s->work.forward < s->params.budget;
 }
 
+size_t rv_search_affords(const rv_search *s, size_t length)
+{
+    return s->work.forward < s->params.budget
+               ? (size_t)(s->params.budget - s->work.forward) / length
+               : 0;
+}
+
 rv_random rv_search_random(const rv_search *s, uint64_t purpose)
 {
     return rv_random_stream(s->params.seed, purpose, s->step);

@@ -131,6 +131,9 @@ bool rv_search_known(const rv_search *search, const int32_t *ids, size_t count);
 
 bool rv_search_allowed(const rv_search *search, int32_t id);
 
+/* How many candidates of `length` tokens the budget still allows. */
+size_t rv_search_affords(const rv_search *search, size_t length);
+
 /* A random stream of this step. */
 rv_random rv_search_random(const rv_search *search, uint64_t purpose);
 

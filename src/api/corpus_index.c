@@ -1,0 +1,234 @@
+#include "api/corpus_index.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+enum { INDEX_VERSION = 1 };
+static const size_t INDEX_LIMIT = (size_t)64 << 20;
+
+char *rv_corpus_name(const rv_corpus *corpus)
+{
+    rv_text name = {0};
+    for (size_t i = 0; i < corpus->file_count; i++) {
+        const char *slash = strrchr(corpus->files[i], '/');
+        rv_text_printf(&name, "%s%s", i ? "+" : "", slash ? slash + 1 : corpus->files[i]);
+    }
+    return rv_text_take(&name);
+}
+
+/* FNV-1a, 64 bits: names a file in a cache whose content is checked against the whole question. */
+static uint64_t hash(const char *bytes)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (; *bytes; bytes++) h = (h ^ (unsigned char)*bytes) * 0x100000001b3u;
+    return h;
+}
+
+/* Everything that decides the answer, as text. */
+static char *question(const rv_corpus *corpus, const rv_model *model, const rv_target *target,
+                      const rv_corpus_options *o)
+{
+    rv_text q = {0};
+    rv_text_printf(
+        &q, "v%d %s %s tokens=%zu window=%zu skip=%zu top=%zu context=%zu after=%zu bos=%d",
+        INDEX_VERSION, model->hash, target->name, o->tokens, o->window, o->skip, o->top,
+        o->context, o->after, o->bos);
+    for (size_t i = 0; i < corpus->file_count; i++) {
+        struct stat info = {0};
+        stat(corpus->files[i], &info);
+        rv_text_printf(&q, " %s:%lld:%lld.%09ld", corpus->files[i], (long long)info.st_size,
+                       (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+    }
+    return rv_text_take(&q);
+}
+
+static char *index_path(const char *asked)
+{
+    char name[64];
+    snprintf(name, sizeof name, "index/%016llx.json", (unsigned long long)hash(asked));
+    char *folder = rv_cache_folder(), *path = folder ? rv_path_join(folder, name) : NULL;
+    free(folder);
+    return path;
+}
+
+static json_t *numbers(const double *values, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) json_array_append_new(array, json_real(values[i]));
+    return array;
+}
+
+static json_t *write_hits(const rv_corpus_hit *hits, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const rv_corpus_hit *h = &hits[i];
+        json_t *ids = json_array(), *values = json_array();
+        for (size_t k = 0; k < h->count; k++) {
+            json_array_append_new(ids, json_integer(h->ids[k]));
+            json_array_append_new(values, json_real((double)h->values[k]));
+        }
+        json_array_append_new(array,
+                              json_pack("{s:f, s:i, s:I, s:I, s:o, s:o}", "f", h->f, "file",
+                                        (int)h->file, "offset", (json_int_t)h->offset, "at",
+                                        (json_int_t)h->at, "ids", ids, "values", values));
+    }
+    return array;
+}
+
+/* A cache that cannot be written is no reason to fail: the answer is already there. */
+static void remember(const char *asked, const rv_corpus_stats *s)
+{
+    char *path = index_path(asked);
+    if (!path) return;
+    double moments[] = {s->mean,    s->deviation, s->minimum,
+                        s->maximum, s->skewness,  s->kurtosis};
+    json_t *root =
+        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "question", asked, "positions",
+                  (json_int_t)s->positions, "moments", numbers(moments, 6), "quantiles",
+                  numbers(s->quantile, RV_QUANTILES), "high",
+                  write_hits(s->high, s->high_count), "low", write_hits(s->low, s->low_count));
+    char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL,
+         *slash = strrchr(path, '/');
+    rv_error ignored;
+    *slash = '\0';
+    bool made = rv_make_folders(path, &ignored) == RV_OK;
+    *slash = '/';
+    if (text && made) rv_write_file(path, text, strlen(text), &ignored);
+    free(text);
+    json_decref(root);
+    free(path);
+}
+
+static bool read_numbers(double *out, size_t count, const json_t *array)
+{
+    if (json_array_size(array) != count) return false;
+    for (size_t i = 0; i < count; i++) out[i] = json_number_value(json_array_get(array, i));
+    return true;
+}
+
+static bool read_hits(rv_corpus_hit **out, size_t *count, const json_t *array, size_t room)
+{
+    *count = 0;
+    *out = rv_alloc(room, sizeof **out);
+    if (!*out || json_array_size(array) > room) return false;
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *item = json_array_get(array, i), *ids = json_object_get(item, "ids"),
+                     *values = json_object_get(item, "values");
+        rv_corpus_hit *h = &(*out)[(*count)++];
+        h->f = json_number_value(json_object_get(item, "f"));
+        h->file = (uint32_t)json_integer_value(json_object_get(item, "file"));
+        h->offset = (uint64_t)json_integer_value(json_object_get(item, "offset"));
+        h->at = (size_t)json_integer_value(json_object_get(item, "at"));
+        h->count = json_array_size(ids);
+        h->ids = rv_alloc(h->count, sizeof *h->ids);
+        h->values = rv_alloc(h->count, sizeof *h->values);
+        if (!h->ids || !h->values || json_array_size(values) != h->count || h->at >= h->count)
+            return false;
+        for (size_t k = 0; k < h->count; k++) {
+            h->ids[k] = (int32_t)json_integer_value(json_array_get(ids, k));
+            h->values[k] = (float)json_number_value(json_array_get(values, k));
+        }
+    }
+    return true;
+}
+
+static bool read_stats(rv_corpus_stats *out, const json_t *root, size_t top)
+{
+    double moments[6];
+    if (!read_numbers(moments, 6, json_object_get(root, "moments")) ||
+        !read_numbers(out->quantile, RV_QUANTILES, json_object_get(root, "quantiles")))
+        return false;
+    out->positions = (uint64_t)json_integer_value(json_object_get(root, "positions"));
+    out->mean = moments[0], out->deviation = moments[1], out->minimum = moments[2],
+    out->maximum = moments[3];
+    out->skewness = moments[4], out->kurtosis = moments[5];
+    return read_hits(&out->high, &out->high_count, json_object_get(root, "high"), top) &&
+           read_hits(&out->low, &out->low_count, json_object_get(root, "low"), top);
+}
+
+/* False: not there, or not this question's. */
+static bool recall(rv_corpus_stats *out, const char *asked, size_t top)
+{
+    char *path = index_path(asked), *text = NULL;
+    size_t length;
+    rv_error ignored;
+    if (!path || rv_read_file(&text, &length, path, INDEX_LIMIT, &ignored) != RV_OK) {
+        free(path);
+        return false;
+    }
+    free(path);
+    json_t *root = json_loadb(text, length, 0, NULL);
+    const char *written = json_string_value(json_object_get(root, "question"));
+    rv_corpus_stats *read = rv_alloc(1, sizeof *read);
+    bool found = read && written && strcmp(written, asked) == 0 && read_stats(read, root, top);
+    json_decref(root);
+    free(text);
+    if (found) {
+        *out = *read;
+        free(read);
+    } else if (read) {
+        rv_corpus_stats_free(read, 1);
+    }
+    return found;
+}
+
+static rv_status scan_missing(rv_corpus_stats *out, const rv_corpus *corpus, rv_model *model,
+                              const rv_target *targets, size_t count,
+                              const rv_corpus_options *options, char *const *asked,
+                              rv_error *err)
+{
+    rv_target *missing;
+    size_t *place, n = 0;
+    rv_corpus_stats *scanned = NULL;
+    RV_TRY(RV_NEW(missing, count, err));
+    rv_status status = RV_NEW(place, count, err);
+    for (size_t t = 0; status == RV_OK && t < count; t++) {
+        if (recall(&out[t], asked[t], options->top)) continue;
+        place[n] = t;
+        missing[n++] = targets[t];
+    }
+    if (status == RV_OK && n)
+        status = rv_corpus_scan(&scanned, corpus, model->transformer, model->tokenizer, missing,
+                                n, options, err);
+    for (size_t i = 0; status == RV_OK && i < n; i++) {
+        remember(asked[place[i]], &scanned[i]);
+        out[place[i]] = scanned[i];
+    }
+    free(scanned);
+    free(missing);
+    free(place);
+    return status;
+}
+
+rv_status rv_corpus_ask(rv_corpus_stats **out, const rv_corpus *corpus, rv_model *model,
+                        const rv_target *targets, size_t count,
+                        const rv_corpus_options *options, rv_error *err)
+{
+    *out = NULL;
+    RV_TRY(rv_model_hash(model, err));
+    rv_corpus_stats *stats;
+    char **asked;
+    RV_TRY(RV_NEW(stats, count, err));
+    rv_status status = RV_NEW(asked, count, err);
+    for (size_t t = 0; status == RV_OK && t < count; t++) {
+        asked[t] = question(corpus, model, &targets[t], options);
+        if (!asked[t]) status = rv_fail_memory(err, 256);
+    }
+    if (status == RV_OK)
+        status = scan_missing(stats, corpus, model, targets, count, options, asked, err);
+    for (size_t t = 0; asked && t < count; t++) free(asked[t]);
+    free(asked);
+    if (status == RV_OK)
+        *out = stats;
+    else
+        rv_corpus_stats_free(stats, count);
+    return status;
+}

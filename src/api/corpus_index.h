@@ -1,0 +1,18 @@
+/* What targets do on a corpus, remembered on the disk: the second question is answered at once. */
+#ifndef RV_API_CORPUS_INDEX_H
+#define RV_API_CORPUS_INDEX_H
+
+#include "api/model.h"
+#include "corpus/corpus.h"
+
+/* As rv_corpus_scan, but targets that were asked about this model, corpus and these options before are read
+ * from the cache folder, and the others are scanned in one pass and put there. The corpus is known by its
+ * files' names, lengths and times of change. */
+rv_status rv_corpus_ask(rv_corpus_stats **out, const rv_corpus *corpus, rv_model *model,
+                        const rv_target *targets, size_t count,
+                        const rv_corpus_options *options, rv_error *err);
+
+/* The corpus's name in records: its files' last components, joined. malloc'ed. */
+char *rv_corpus_name(const rv_corpus *corpus);
+
+#endif

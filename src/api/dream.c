@@ -1,0 +1,357 @@
+/* A dream from what a user asks for to the records of what was found. */
+#include "reverie/dream.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/corpus_index.h"
+#include "api/dream_records.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { STARTS = 64, CORPUS_SAMPLE = 512 };
+
+rv_dream_params rv_dream_params_default(void)
+{
+    return (rv_dream_params){.method = "reverie",
+                             .seed = 1,
+                             .budget = 60000,
+                             .least = 12,
+                             .most = 12,
+                             .position = "last",
+                             .attribution = true};
+}
+
+const char *rv_dream_method(size_t index, const char **summary)
+{
+    const rv_dreamer *d = NULL;
+    for (size_t i = 0; i <= index; i++)
+        if (!(d = rv_dreamers[i])) return NULL;
+    if (summary) *summary = d->summary;
+    return d->name;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static rv_status encode(rv_ids *ids, const rv_model *m, const char *text, unsigned flags,
+                        rv_error *err)
+{
+    return rv_tokenizer_encode(m->tokenizer, text, strlen(text), flags, ids, err);
+}
+
+/* Around a message of the model's chat template: what stands before and behind the content. */
+static rv_status chat_template(rv_dreaming *d, rv_text *prefix, rv_text *suffix, rv_error *err)
+{
+    static const char mark[] = "\x01reverie\x01";
+    rv_text whole = {0};
+    rv_chat_message message = {"user", mark};
+    rv_status status = rv_chat_render(d->model->tokenizer, &message, 1, true, &whole, err);
+    const char *at = status == RV_OK ? strstr(whole.bytes, mark) : NULL;
+    if (status == RV_OK && !at)
+        status = rv_fail(err, RV_ERR_UNSUPPORTED,
+                         "chat template: expected it to show the user's message unchanged");
+    if (status == RV_OK) {
+        rv_text_append(prefix, whole.bytes, (size_t)(at - whole.bytes));
+        rv_text_puts(suffix, at + sizeof mark - 1);
+    }
+    rv_text_release(&whole);
+    return status;
+}
+
+/* BOS and the fixed text around the dream. Dreams are scored after BOS or the document separator, so that the
+ * first token counts too; --no-bos leaves it out. */
+static rv_status fix_template(rv_dreaming *d, rv_error *err)
+{
+    const rv_dream_params *p = d->params;
+    rv_text prefix = {0}, suffix = {0};
+    rv_status status = RV_OK;
+    if (p->prefix) rv_text_puts(&prefix, p->prefix);
+    if (p->suffix) rv_text_puts(&suffix, p->suffix);
+    if (p->chat) status = chat_template(d, &prefix, &suffix, err);
+    d->bos = d->model->bos;
+    d->bos_why = d->model->bos_why;
+    bool asked = strcmp(d->bos_why, "asked for") == 0; // left out on purpose
+    if (status == RV_OK && d->bos < 0 && !asked) {
+        rv_special_ids special = rv_tokenizer_special(d->model->tokenizer);
+        d->bos = special.separator >= 0 ? special.separator : special.bos;
+        d->bos_why =
+            "dreams begin after the document separator, so that their first token is scored";
+    }
+    if (p->as_published) d->bos_why = "scored after it; the published search itself has none";
+    if (status == RV_OK && d->bos >= 0) status = rv_ids_push(&d->prefix, d->bos, err);
+    if (status == RV_OK && prefix.length)
+        status = encode(&d->prefix, d->model, prefix.bytes, RV_ENCODE_SPECIAL, err);
+    if (status == RV_OK && suffix.length)
+        status = encode(&d->suffix, d->model, suffix.bytes, RV_ENCODE_SPECIAL, err);
+    d->prefix_text = rv_text_take(&prefix);
+    d->suffix_text = rv_text_take(&suffix);
+    return status;
+}
+
+static bool contains(const char *bytes, size_t length, const char *part)
+{
+    size_t n = strlen(part);
+    for (size_t i = 0; n && i + n <= length; i++)
+        if (memcmp(bytes + i, part, n) == 0) return true;
+    return false;
+}
+
+static rv_status forbid(rv_dreaming *d, rv_error *err)
+{
+    const rv_tokenizer *tok = d->model->tokenizer;
+    size_t V = d->model->transformer->config.vocabulary, left = 0;
+    RV_TRY(RV_NEW(d->forbidden, V, err));
+    for (size_t v = 0; v < V; v++) {
+        size_t length;
+        const char *bytes = rv_token_bytes(tok, (int32_t)v, &length);
+        bool usable = bytes && length && !rv_token_is_special(tok, (int32_t)v);
+        for (size_t i = 0; usable && i < d->params->forbidden_count; i++)
+            usable = !contains(bytes, length, d->params->forbidden[i]);
+        d->forbidden[v] = !usable;
+        left += usable;
+    }
+    if (left) return RV_OK;
+    return rv_fail(
+        err, RV_ERR_USAGE,
+        "forbidden tokens: expected some of %zu to be left to dream with, found none", V);
+}
+
+static rv_status parse_position(rv_target *t, const char *position, rv_error *err)
+{
+    char *end;
+    if (!position || strcmp(position, "last") == 0)
+        t->reading = RV_READ_LAST;
+    else if (strcmp(position, "max") == 0)
+        t->reading = RV_READ_MAX;
+    else {
+        t->reading = RV_READ_AT;
+        t->position = strtol(position, &end, 10);
+        if (end == position || *end)
+            return rv_fail(err, RV_ERR_USAGE,
+                           "position: expected last, max or a number, found \"%s\"", position);
+    }
+    return RV_OK;
+}
+
+/* Texts to start from: the user's, then the tokens that end at the corpus's strongest positions. */
+static rv_status collect_starts(rv_dreaming *d, rv_error *err)
+{
+    const rv_dream_params *p = d->params;
+    const rv_corpus_hit *hits = d->target.sign > 0 ? d->stats->high : d->stats->low;
+    size_t hit_count = d->target.sign > 0 ? d->stats->high_count : d->stats->low_count;
+    RV_TRY(RV_NEW(d->starts, p->prompt_count + hit_count, err));
+    RV_TRY(RV_NEW(d->prompt_ids, p->prompt_count, err));
+    for (size_t i = 0; i < p->prompt_count; i++) {
+        RV_TRY(encode(&d->prompt_ids[i], d->model, p->prompts[i], RV_ENCODE_PLAIN, err));
+        size_t count = d->prompt_ids[i].count;
+        if (count < p->least || count > p->most)
+            return rv_fail(err, RV_ERR_USAGE,
+                           "prompt \"%.60s\": expected %zu to %zu tokens, found %zu",
+                           p->prompts[i], (size_t)p->least, (size_t)p->most, count);
+        d->starts[d->start_count++] = (rv_ids_view){d->prompt_ids[i].items, count};
+    }
+    d->first_window = d->start_count;
+    for (size_t i = 0; i < hit_count; i++) {
+        size_t n = hits[i].at + 1 < p->most ? hits[i].at + 1 : p->most;
+        if (n < p->least) continue;
+        d->starts[d->start_count++] = (rv_ids_view){hits[i].ids + hits[i].at + 1 - n, n};
+    }
+    return RV_OK;
+}
+
+static rv_status learn_corpus(rv_dreaming *d, rv_error *err)
+{
+    const rv_dream_params *p = d->params;
+    rv_corpus_options options = rv_corpus_options_default();
+    options.tokens = p->corpus_tokens;
+    options.context = p->most > 32 ? p->most : 32;
+    options.top = STARTS;
+    options.bos = d->bos;
+    options.threads = d->model->threads;
+    options.progress = p->progress;
+    options.progress_context = p->progress_context;
+    RV_TRY(rv_own_corpus(d, err));
+    d->corpus_name = rv_corpus_name(&d->corpus);
+    if (!d->corpus_name) return rv_fail_memory(err, 256);
+    RV_TRY(rv_corpus_ask(&d->stats, &d->corpus, d->model, &d->target, 1, &options, err));
+    return collect_starts(d, err);
+}
+
+/* How fluent windows of the dream's length are that are cut from the corpus at random, and what the strongest
+ * windows do as prompts of their own. */
+static rv_status judge_windows(rv_dreaming *d, rv_error *err)
+{
+    size_t n = d->params->most, found = 0;
+    int32_t *ids = NULL;
+    rv_search *judge = NULL;
+    rv_search_params params = d->search_params;
+    params.journal = NULL;
+    params.as_published = false;
+    rv_status status;
+    RV_GOTO(RV_NEW(ids, CORPUS_SAMPLE * n, err));
+    RV_GOTO(RV_NEW(d->windows, CORPUS_SAMPLE + d->start_count, err));
+    RV_GOTO(rv_corpus_sample(ids, &found, &d->corpus, d->model->tokenizer, n, CORPUS_SAMPLE, 0,
+                             err));
+    RV_GOTO(rv_search_new(&judge, &d->problem, &params, 0, 256, err));
+    for (size_t i = 0; i < found; i++)
+        d->windows[i] = (rv_candidate){.ids = ids + i * n, .length = n, .parent = -1};
+    for (size_t i = d->first_window; i < d->start_count; i++)
+        d->windows[found + i - d->first_window] = (rv_candidate){
+            .ids = (int32_t *)d->starts[i].items, .length = d->starts[i].count, .parent = -1};
+    RV_GOTO(rv_search_judge(judge, d->windows, found + d->start_count - d->first_window, err));
+    double *xe;
+    RV_GOTO(RV_NEW(xe, found ? found : 1, err));
+    for (size_t i = 0; i < found; i++) xe[i] = d->windows[i].xe;
+    d->fluency_10 = rv_quantile(xe, found, 0.1);
+    d->fluency_50 = rv_quantile(xe, found, 0.5);
+    d->fluency_90 = rv_quantile(xe, found, 0.9);
+    free(xe);
+    d->sampled = found;
+    d->window_count = d->start_count - d->first_window;
+    memmove(d->windows, d->windows + found, d->window_count * sizeof *d->windows);
+done:
+    rv_search_free(judge);
+    free(ids);
+    return status;
+}
+
+static bool on_step(void *context, const rv_search *search)
+{
+    rv_dreaming *d = context;
+    char note[96];
+    double best = rv_front_best(&search->front, d->fluency_50);
+    if (isfinite(best))
+        snprintf(note, sizeof note, "area %.2f, fluent best %.2f",
+                 rv_front_area(&search->front), best);
+    else
+        snprintf(note, sizeof note, "area %.2f", rv_front_area(&search->front));
+    rv_progress event = {"dreaming", "tokens", note, (double)search->work.forward,
+                         (double)search->params.budget};
+    if (d->params->progress && !d->params->progress(d->params->progress_context, &event))
+        d->cancelled = true;
+    if (rv_record_trajectory(d, search, now() - d->started, &d->record_error) != RV_OK)
+        d->record_failed = true;
+    return !d->cancelled && !d->record_failed;
+}
+
+static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
+{
+    const rv_dream_params *p = d->params;
+    d->dreamer = rv_dreamer_find(p->method);
+    if (!d->dreamer) {
+        char known[200] = "";
+        for (const rv_dreamer *const *x = rv_dreamers; *x; x++) {
+            size_t used = strlen(known);
+            snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", (*x)->name);
+        }
+        return rv_fail(err, RV_ERR_USAGE, "method: expected one of %s; found \"%s\"", known,
+                       p->method);
+    }
+    RV_TRY(rv_target_parse(&d->target, target, &d->model->transformer->config,
+                           d->model->tokenizer, err));
+    RV_TRY(parse_position(&d->target, p->position, err));
+    RV_TRY(fix_template(d, err));
+    RV_TRY(forbid(d, err));
+    RV_TRY(learn_corpus(d, err));
+    d->problem = (rv_problem){.model = d->model->transformer,
+                              .tokenizer = d->model->tokenizer,
+                              .target = &d->target,
+                              .mean = d->stats->mean,
+                              .deviation = d->stats->deviation,
+                              .prefix = {d->prefix.items, d->prefix.count},
+                              .suffix = {d->suffix.items, d->suffix.count},
+                              .forbidden = d->forbidden,
+                              .starts = d->starts,
+                              .start_count = d->start_count};
+    if (p->fluency) {
+        d->problem.second_opinion = rv_second_opinion;
+        d->problem.second_context = d;
+    }
+    d->search_params = (rv_search_params){.seed = p->seed,
+                                          .budget = p->budget,
+                                          .least = p->least,
+                                          .most = p->most,
+                                          .repetition = p->repetition,
+                                          .as_published = p->as_published,
+                                          .exact = p->exact,
+                                          .threads = d->model->threads};
+    size_t needed = d->dreamer->members * p->most;
+    if (p->budget < needed)
+        return rv_fail(
+            err, RV_ERR_USAGE,
+            "budget: expected at least %zu forward tokens, one step of %s; found %zu", needed,
+            d->dreamer->name, (size_t)p->budget);
+    return judge_windows(d, err);
+}
+
+/* The published search scores without BOS; what it found is judged again with it. */
+static rv_status search(rv_dreaming *d, rv_search **out, rv_error *err)
+{
+    rv_search_params params = d->search_params;
+    d->bare = d->problem;
+    params.step = on_step;
+    params.context = d;
+    params.journal = d->journal;
+    d->bare.prefix =
+        (rv_ids_view){d->prefix.items + (d->bos >= 0), d->prefix.count - (d->bos >= 0)};
+    RV_TRY(rv_search_new(out, d->params->as_published ? &d->bare : &d->problem, &params,
+                         d->dreamer->members, d->dreamer->children, err));
+    d->started = now();
+    RV_TRY(d->dreamer->run(*out, err));
+    d->seconds = now() - d->started;
+    return d->record_failed ? (*err = d->record_error, d->record_error.status) : RV_OK;
+}
+
+static void release(rv_dreaming *d)
+{
+    rv_target_release(&d->target);
+    rv_ids_release(&d->prefix);
+    rv_ids_release(&d->suffix);
+    for (size_t i = 0; d->prompt_ids && i < d->params->prompt_count; i++)
+        rv_ids_release(&d->prompt_ids[i]);
+    free(d->prompt_ids);
+    free(d->forbidden);
+    free(d->starts);
+    free(d->windows);
+    free(d->prefix_text);
+    free(d->suffix_text);
+    free(d->corpus_name);
+    free(d->own_corpus);
+    free(d->journal);
+    rv_pass_free(d->second_pass);
+    rv_ids_release(&d->second_ids);
+    if (d->stats) rv_corpus_stats_free(d->stats, 1);
+    rv_dream_records_release(d);
+}
+
+rv_status rv_dream(rv_model *model, const char *target, const rv_dream_params *params,
+                   char **records, size_t *length, rv_error *err)
+{
+    *records = NULL;
+    rv_dreaming d = {.model = model, .params = params};
+    rv_search *found = NULL;
+    rv_status status;
+    RV_GOTO(set_up(&d, target, err));
+    RV_GOTO(rv_record_open(&d, err));
+    status = search(&d, &found, err);
+    if (status == RV_OK) status = rv_record_results(&d, found, err);
+    if (status == RV_OK && d.cancelled)
+        status =
+            rv_fail(err, RV_ERR_CANCELLED, "dreaming was interrupted; what was found is kept");
+    if (d.lines.length) {
+        *length = d.lines.length;
+        *records = rv_text_take(&d.lines);
+    }
+done:
+    rv_search_free(found);
+    release(&d);
+    return status;
+}

@@ -1,0 +1,486 @@
+/* The records of a dream: provenance first, then the corpus, the way, and what was found, every number
+ * computed again from the text. */
+#include "api/dream_records.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "search/proposal.h"
+
+enum { REPLACEMENTS = 64, DIVERSE = 4, EXAMPLES = 10 };
+
+/* One record: into the lines, and to the file. */
+#define EMIT(d, name, record, err)                           \
+    do {                                                     \
+        size_t before_ = (d)->lines.length;                  \
+        RV_TRY(rv_put_##name(&(d)->lines, (record), (err))); \
+        RV_TRY(pass_on((d), before_, (err)));                \
+    } while (0)
+
+static rv_status pass_on(rv_dreaming *d, size_t before, rv_error *err)
+{
+    if (d->lines.failed) return rv_fail_memory(err, d->lines.length);
+    if (d->writer)
+        rv_text_append(rv_record_writer_batch(d->writer), d->lines.bytes + before,
+                       d->lines.length - before);
+    return RV_OK;
+}
+
+static rv_status commit(rv_dreaming *d, rv_error *err)
+{
+    return d->writer ? rv_record_writer_commit(d->writer, err) : RV_OK;
+}
+
+void rv_dream_records_release(rv_dreaming *d)
+{
+    rv_error ignored;
+    rv_record_writer_close(d->writer, &ignored);
+    rv_text_release(&d->lines);
+}
+
+static rv_string token_text(const rv_dreaming *d, int32_t id)
+{
+    size_t length = 0;
+    const char *bytes = rv_token_bytes(d->model->tokenizer, id, &length);
+    return (rv_string){bytes ? bytes : "", length};
+}
+
+static rv_model_entry describe(rv_model *m, rv_error *err)
+{
+    rv_model_hash(m, err);
+    const char *slash = strrchr(m->path, '/');
+    return (rv_model_entry){.name = m->name,
+                            .path = slash ? slash + 1 : m->path,
+                            .hash = m->hash,
+                            .format = m->format,
+                            .quantisation = m->quantisation,
+                            .processing = "none",
+                            .family = m->transformer->config.family,
+                            .parameters = rv_config_parameters(&m->transformer->config)};
+}
+
+static void position_name(char out[24], const rv_target *t)
+{
+    if (t->reading == RV_READ_AT)
+        snprintf(out, 24, "%ld", t->position);
+    else
+        snprintf(out, 24, "%s", t->reading == RV_READ_MAX ? "max" : "last");
+}
+
+static rv_status put_run(rv_dreaming *d, rv_error *err)
+{
+    const rv_dream_params *p = d->params;
+    char position[24], started[32], id[17], options[256];
+    time_t t = time(NULL);
+    struct tm utc;
+    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &utc));
+    position_name(position, &d->target);
+    snprintf(options, sizeof options,
+             "{\"as_published\": %s, \"exact\": %s, \"repetition\": %g, \"prompts\": %zu, "
+             "\"forbidden\": %zu, "
+             "\"corpus_tokens\": %zu}",
+             p->as_published ? "true" : "false", p->exact ? "true" : "false", p->repetition,
+             p->prompt_count, p->forbidden_count, (size_t)p->corpus_tokens);
+    rv_run_record r = rv_run_record_empty();
+    r.command = p->command;
+    r.target =
+        (rv_target_entry){d->target.name, d->target.written, (double)d->target.sign, position};
+    r.method = d->dreamer->name;
+    r.seed = p->seed;
+    r.budget = p->budget;
+    r.options = options;
+    r.model = describe(d->model, err);
+    if (p->fluency) r.fluency = describe(p->fluency, err);
+    r.bos = (rv_bos_entry){.added = d->bos >= 0, .id = d->bos, .why = d->bos_why};
+    if (d->bos >= 0) r.bos.token = token_text(d, d->bos);
+    if (d->prefix_text && *d->prefix_text) r.template.prefix = RV_STRING(d->prefix_text);
+    if (d->suffix_text && *d->suffix_text) r.template.suffix = RV_STRING(d->suffix_text);
+    r.normalisation =
+        (rv_normalisation_entry){d->stats->mean, d->stats->deviation, (double)d->target.sign,
+                                 d->corpus_name, d->stats->positions};
+    r.length = (rv_length_entry){p->least, p->most};
+    r.version = RV_VERSION_STRING;
+    r.threads = (uint64_t)d->model->threads;
+    r.kernels = d->model->transformer->kernels->name;
+    r.started = started;
+    RV_TRY(rv_run_identity(id, &r, err));
+    r.id = id;
+    EMIT(d, run, &r, err);
+    return RV_OK;
+}
+
+static double normalised(const rv_dreaming *d, double f)
+{
+    return (double)d->target.sign * (f - d->stats->mean) / d->stats->deviation;
+}
+
+static rv_status put_quantiles(rv_dreaming *d, rv_error *err)
+{
+    rv_quantiles_record q = rv_quantiles_record_empty();
+    q.corpus = d->corpus_name;
+    q.positions = d->stats->positions;
+    q.probabilities = rv_quantile_levels;
+    q.values = d->stats->quantile;
+    q.probability_count = q.value_count = RV_QUANTILES;
+    q.minimum = d->stats->minimum;
+    q.maximum = d->stats->maximum;
+    q.windows = d->sampled;
+    q.window_length = d->params->most;
+    q.cross_entropy_10 = d->fluency_10;
+    q.cross_entropy_50 = d->fluency_50;
+    q.cross_entropy_90 = d->fluency_90;
+    EMIT(d, quantiles, &q, err);
+    return RV_OK;
+}
+
+static rv_status put_example(rv_dreaming *d, const char *kind, const rv_corpus_hit *hit,
+                             const rv_candidate *window, rv_error *err)
+{
+    rv_example_record e = rv_example_record_empty();
+    size_t from = window ? hit->at + 1 - window->length : 0,
+           count = window ? window->length : hit->count;
+    rv_token_entry *tokens;
+    RV_TRY(RV_NEW(tokens, count, err));
+    for (size_t i = 0; i < count; i++)
+        tokens[i] = (rv_token_entry){.id = hit->ids[from + i],
+                                     .text = token_text(d, hit->ids[from + i]),
+                                     .value = window ? NAN : (double)hit->values[from + i],
+                                     .probability = NAN,
+                                     .nll = NAN};
+    const char *file = d->corpus.files[hit->file], *slash = strrchr(file, '/');
+    e.kind = kind;
+    e.tokens = tokens;
+    e.token_count = count;
+    e.raw = window ? window->f : hit->f;
+    e.activation = normalised(d, e.raw);
+    if (window) e.cross_entropy = window->xe;
+    e.source = (rv_source_entry){slash ? slash + 1 : file, hit->offset};
+    size_t before = d->lines.length;
+    rv_status status = rv_put_example(&d->lines, &e, err);
+    free(tokens);
+    RV_TRY(status);
+    return pass_on(d, before, err);
+}
+
+static rv_status put_corpus(rv_dreaming *d, rv_error *err)
+{
+    bool high = d->target.sign > 0;
+    const rv_corpus_hit *hits = high ? d->stats->high : d->stats->low;
+    size_t count = high ? d->stats->high_count : d->stats->low_count, w = 0;
+    for (size_t i = 0; i < count && i < EXAMPLES; i++)
+        RV_TRY(put_example(d, "top", &hits[i], NULL, err));
+    for (size_t i = 0; i < count; i++) {
+        size_t n = hits[i].at + 1 < d->params->most ? hits[i].at + 1 : d->params->most;
+        if (n < d->params->least) continue; // as collect_starts passed it over
+        if (w < d->window_count && isfinite(d->windows[w].g))
+            RV_TRY(put_example(d, "window", &hits[i], &d->windows[w], err));
+        w++;
+    }
+    return RV_OK;
+}
+
+rv_status rv_record_open(rv_dreaming *d, rv_error *err)
+{
+    const char *path = d->params->output;
+    if (path) {
+        size_t room = strlen(path) + 16;
+        d->journal = malloc(room);
+        if (!d->journal) return rv_fail_memory(err, room);
+        snprintf(d->journal, room, "%s.journal", path);
+        // What an interrupted run had found is in its journal: its records are written anew.
+        if (d->params->resume && access(d->journal, F_OK) == 0)
+            unlink(path);
+        else
+            unlink(d->journal);
+        RV_TRY(rv_record_writer_open(&d->writer, path, false, err));
+    }
+    RV_TRY(put_run(d, err));
+    RV_TRY(put_quantiles(d, err));
+    RV_TRY(put_corpus(d, err));
+    return commit(d, err);
+}
+
+rv_status rv_record_trajectory(rv_dreaming *d, const rv_search *s, double seconds,
+                               rv_error *err)
+{
+    static const double levels[RV_BEST_COUNT] = {4, 5, 6, 9};
+    rv_trajectory_record t = rv_trajectory_record_empty();
+    t.forward_tokens = s->work.forward;
+    t.backward_tokens = s->work.backward;
+    t.seconds = seconds;
+    t.area = rv_front_area(&s->front);
+    for (size_t i = 0; i < RV_BEST_COUNT; i++) {
+        double best = rv_front_best(&s->front, levels[i]);
+        t.best[i] = isfinite(best) ? best : NAN;
+    }
+    EMIT(d, trajectory, &t, err);
+    return commit(d, err);
+}
+
+/* ---- results ---------------------------------------------------------------------------------- */
+
+/* One pass over a whole prompt by itself: nothing cached, nothing shared. */
+typedef struct fresh {
+    rv_pass *pass;
+    real *nll, *values, *tapped, *logits;
+    size_t rows;
+} fresh;
+
+static rv_status fresh_new(fresh *f, const rv_dreaming *d, rv_error *err)
+{
+    const rv_transformer *m = d->model->transformer;
+    f->rows = d->prefix.count + d->params->most + d->suffix.count;
+    rv_pass_options options = {f->rows, 1, f->rows, rv_target_needs_keep(&d->target),
+                               d->model->threads};
+    RV_TRY(rv_pass_new(&f->pass, m, &options, err));
+    RV_TRY(RV_NEW(f->nll, f->rows, err));
+    RV_TRY(RV_NEW(f->values, f->rows, err));
+    RV_TRY(RV_NEW(f->tapped, rv_target_buffer(&d->target, &m->config, f->rows, f->rows), err));
+    return RV_NEW(f->logits, m->config.vocabulary, err);
+}
+
+static void fresh_free(fresh *f)
+{
+    rv_pass_free(f->pass);
+    free(f->nll);
+    free(f->values);
+    free(f->tapped);
+    free(f->logits);
+}
+
+static rv_status fresh_run(fresh *f, const rv_dreaming *d, const int32_t *ids, size_t count,
+                           rv_error *err)
+{
+    rv_sequence sequence = {.ids = ids, .count = count};
+    rv_tap tap;
+    size_t taps = rv_target_tap(&tap, &d->target, f->tapped);
+    RV_TRY(rv_pass_begin(f->pass, &sequence, 1, &tap, taps, err));
+    rv_pass_finish(f->pass);
+    rv_pass_losses(f->pass, f->nll);
+    rv_target_values(f->values, &d->target, f->pass, f->tapped, f->logits);
+    return RV_OK;
+}
+
+/* Everything that a dream's record says, computed from its tokens. */
+static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f, rv_dreaming *d,
+                         const rv_candidate *c, rv_error *err)
+{
+    size_t P = d->prefix.count, n = c->length, skip = d->bos >= 0;
+    int32_t *whole;
+    RV_TRY(RV_NEW(whole, f->rows, err));
+    memcpy(whole, d->prefix.items, P * sizeof *whole);
+    memcpy(whole + P, c->ids, n * sizeof *whole);
+    memcpy(whole + P + n, d->suffix.items, d->suffix.count * sizeof *whole);
+    rv_status status = fresh_run(f, d, whole + skip, P + n + d->suffix.count - skip, err);
+    double published = 0, sum = 0;
+    for (size_t i = P == skip; status == RV_OK && i < n; i++)
+        published += (double)f->nll[P - skip + i];
+    if (status == RV_OK) status = fresh_run(f, d, whole, P + n + d->suffix.count, err);
+    free(whole);
+    RV_TRY(status);
+    size_t row = rv_target_row(&d->target, f->values, 0, P + n + d->suffix.count);
+    for (size_t i = 0; i < n; i++) {
+        double nll = (double)f->nll[P + i];
+        bool scored = P + i > 0;
+        sum += nll;
+        tokens[i] = (rv_token_entry){.id = c->ids[i],
+                                     .text = token_text(d, c->ids[i]),
+                                     .value = (double)f->values[P + i],
+                                     .probability = scored ? exp(-nll) : NAN,
+                                     .nll = scored ? nll : NAN};
+    }
+    out->tokens = tokens;
+    out->token_count = n;
+    out->raw = row == SIZE_MAX ? NAN : (double)f->values[row];
+    out->activation = normalised(d, out->raw);
+    out->cross_entropy = sum / (double)(n - (P == 0) ? n - (P == 0) : 1);
+    size_t scored = n - (P == skip);
+    if (scored) out->cross_entropy_published = published / (double)scored;
+    return RV_OK;
+}
+
+static rv_status decode(rv_string *out, rv_arena *arena, const rv_dreaming *d,
+                        const rv_candidate *c, rv_error *err)
+{
+    rv_text text = {0};
+    RV_TRY(rv_tokenizer_decode(d->model->tokenizer, c->ids, c->length, false, &text, err));
+    char *bytes = rv_arena_alloc(arena, text.length + 1, 1);
+    if (bytes && text.length) memcpy(bytes, text.bytes, text.length);
+    *out = (rv_string){bytes, text.length};
+    rv_text_release(&text);
+    return bytes ? RV_OK : rv_fail_memory(err, out->length);
+}
+
+/* The headline and a few that differ from it, among those at least as fluent as nine in ten corpus windows. */
+static rv_status mark(rv_dream_record *dreams, size_t count, const rv_dreaming *d,
+                      rv_error *err)
+{
+    rv_point *points;
+    size_t *fluent, fluent_count = 0, picked[DIVERSE];
+    RV_TRY(RV_NEW(points, count, err));
+    rv_status status = RV_NEW(fluent, count, err);
+    for (size_t i = 0; status == RV_OK && i < count; i++) {
+        points[i] = (rv_point){dreams[i].activation, dreams[i].cross_entropy};
+        if (dreams[i].cross_entropy <= d->fluency_90) fluent[fluent_count++] = i;
+    }
+    size_t headline =
+        status == RV_OK ? rv_choose_headline(points, count, d->fluency_50) : RV_NOT_FOUND;
+    if (headline != RV_NOT_FOUND) {
+        dreams[headline].headline = true;
+        size_t others =
+            rv_choose_diverse(picked, DIVERSE, dreams, fluent, fluent_count, headline);
+        for (size_t i = 0; i < others; i++) dreams[picked[i]].diverse = i + 1;
+    }
+    free(points);
+    free(fluent);
+    return status;
+}
+
+/* Worst and best of the 64 replacements that the gradient of the activation likes best, token by token. */
+static rv_status attribute(rv_dreaming *d, const rv_candidate *c, const rv_dream_record *dream,
+                           rv_error *err)
+{
+    size_t V = d->model->transformer->config.vocabulary, n = c->length, total = 0;
+    rv_search_params params = d->search_params;
+    params.journal = NULL;
+    params.as_published = false;
+    rv_search *s = NULL;
+    rv_arena arena = {0};
+    rv_status status;
+    RV_GOTO(rv_search_new(&s, &d->problem, &params, 1, 256, err));
+    RV_GOTO(rv_search_expand(s, &c, 1, err));
+    real *score = rv_arena_alloc(&arena, V, sizeof *score);
+    int32_t *top = rv_arena_alloc(&arena, n * REPLACEMENTS, sizeof *top),
+            *ids = rv_arena_alloc(&arena, n * n * REPLACEMENTS, sizeof *ids);
+    rv_candidate *tried = rv_arena_alloc(&arena, n * REPLACEMENTS, sizeof *tried);
+    rv_attribution_entry *entries = rv_arena_alloc(&arena, n, sizeof *entries);
+    rv_replacement_entry *best = rv_arena_alloc(&arena, 3 * n, sizeof *best);
+    size_t *counts = rv_arena_alloc(&arena, n, sizeof *counts);
+    if (!score || !top || !ids || !tried || !entries || !best || !counts)
+        RV_GOTO(rv_fail_memory(err, n * V));
+    for (size_t i = 0; i < n; i++) {
+        rv_swap_scores(score, s, &s->members[0], i, 0, false);
+        counts[i] = rv_top_k(top + i * REPLACEMENTS, score, V, REPLACEMENTS);
+        for (size_t k = 0; k < counts[i]; k++, total++) {
+            tried[total] = (rv_candidate){.ids = ids + total * n, .length = n, .parent = 0};
+            memcpy(tried[total].ids, c->ids, n * sizeof *ids);
+            tried[total].ids[i] = top[i * REPLACEMENTS + k];
+        }
+    }
+    RV_GOTO(rv_search_judge(s, tried, total, err));
+    for (size_t i = 0, at = 0; i < n; at += counts[i], i++) {
+        rv_attribution_entry *e = &entries[i];
+        *e = (rv_attribution_entry){
+            .id = c->ids[i], .text = token_text(d, c->ids[i]), .top = best + 3 * i};
+        size_t order[3], kept = 0, worst = at;
+        for (size_t k = at; k < at + counts[i]; k++) {
+            if (tried[k].g < tried[worst].g) worst = k;
+            size_t p = kept < 3 ? kept++ : 3;
+            for (; p > 0 && tried[k].g > tried[order[p - 1]].g; p--)
+                if (p < 3) order[p] = order[p - 1];
+            if (p < 3) order[p] = k;
+        }
+        if (kept == 0) continue;
+        for (size_t k = 0; k < kept; k++) {
+            int32_t id = tried[order[k]].ids[i];
+            best[3 * i + k] = (rv_replacement_entry){token_text(d, id), id, tried[order[k]].g,
+                                                     dream->activation - tried[order[k]].g};
+        }
+        int32_t id = tried[worst].ids[i];
+        e->worst = (rv_replacement_entry){token_text(d, id), id, tried[worst].g,
+                                          dream->activation - tried[worst].g};
+        e->best = best[3 * i];
+        e->top_count = kept;
+    }
+    rv_attribution_record r = rv_attribution_record_empty();
+    r.text = dream->text;
+    r.activation = dream->activation;
+    r.tokens = entries;
+    r.token_count = n;
+    size_t before = d->lines.length;
+    RV_GOTO(rv_put_attribution(&d->lines, &r, err));
+    RV_GOTO(pass_on(d, before, err));
+done:
+    rv_arena_release(&arena);
+    rv_search_free(s);
+    return status;
+}
+
+/* The front as the problem defines it: what the published search found without BOS is judged again. */
+static rv_status settle_front(rv_dreaming *d, rv_search *found, rv_search **judged,
+                              rv_error *err)
+{
+    rv_search_params params = d->search_params;
+    params.as_published = false;
+    params.journal = NULL;
+    for (size_t i = 0; i < found->front.count; i++) found->front.items[i].parent = -1;
+    if (!d->params->as_published) return RV_OK;
+    RV_TRY(rv_search_new(judged, &d->problem, &params, 0, 256, err));
+    return rv_search_judge(*judged, found->front.items, found->front.count, err);
+}
+
+static int by_fluency(const void *a, const void *b)
+{
+    double x = ((const rv_candidate *)a)->xe, y = ((const rv_candidate *)b)->xe;
+    return (x > y) - (x < y);
+}
+
+static rv_status put_dreams(rv_dreaming *d, const rv_front *front, rv_arena *arena,
+                            rv_error *err)
+{
+    fresh f = {0};
+    size_t n = d->params->most, headline = front->count;
+    rv_dream_record *dreams = rv_arena_alloc(arena, front->count + 1, sizeof *dreams);
+    rv_token_entry *tokens = rv_arena_alloc(arena, (front->count + 1) * n, sizeof *tokens);
+    rv_status status = dreams && tokens
+                           ? fresh_new(&f, d, err)
+                           : rv_fail_memory(err, front->count * n * sizeof *tokens);
+    for (size_t i = 0; status == RV_OK && i < front->count; i++) {
+        const rv_candidate *c = &front->items[i];
+        dreams[i] = rv_dream_record_empty();
+        status = decode(&dreams[i].text, arena, d, c, err);
+        if (status == RV_OK) status = measure(&dreams[i], tokens + i * n, &f, d, c, err);
+        dreams[i].method = d->dreamer->name;
+        dreams[i].seed = d->params->seed;
+        dreams[i].found_at = c->found_at;
+    }
+    fresh_free(&f);
+    RV_TRY(status);
+    RV_TRY(mark(dreams, front->count, d, err));
+    for (size_t i = 0; i < front->count; i++) {
+        EMIT(d, dream, &dreams[i], err);
+        if (dreams[i].headline) headline = i;
+    }
+    if (d->params->attribution && headline < front->count && !d->cancelled)
+        RV_TRY(attribute(d, &front->items[headline], &dreams[headline], err));
+    return RV_OK;
+}
+
+rv_status rv_record_results(rv_dreaming *d, rv_search *found, rv_error *err)
+{
+    rv_search *judged = NULL;
+    rv_arena arena = {0};
+    rv_status status = settle_front(d, found, &judged, err);
+    rv_front *front = judged ? &judged->front : &found->front;
+    qsort(front->items, front->count, sizeof *front->items, by_fluency);
+    if (status == RV_OK) status = put_dreams(d, front, &arena, err);
+    rv_arena_release(&arena);
+    rv_search_free(judged);
+    RV_TRY(status);
+    rv_end_record end = rv_end_record_empty();
+    end.forward_tokens = found->work.forward;
+    end.backward_tokens = found->work.backward;
+    end.seconds = d->seconds;
+    end.status = d->cancelled ? "interrupted" : "complete";
+    EMIT(d, end, &end, err);
+    RV_TRY(commit(d, err));
+    if (d->journal && !d->cancelled) unlink(d->journal);
+    return RV_OK;
+}
