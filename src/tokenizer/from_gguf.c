@@ -65,6 +65,14 @@ static bool flag(const rv_checkpoint *ck, const char *key, bool otherwise)
     return rv_meta_bool(ck, key, &value) ? value : otherwise;
 }
 
+static bool is_gemma(const rv_checkpoint *ck)
+{
+    const char *name;
+    size_t length;
+    return rv_meta_string(ck, "general.architecture", &name, &length) && length >= 5 &&
+           memcmp(name, "gemma", 5) == 0;
+}
+
 static int type_of(const rv_checkpoint *ck, size_t id)
 {
     double type;
@@ -72,34 +80,56 @@ static int type_of(const rv_checkpoint *ck, size_t id)
     return type >= NORMAL && type <= BYTE ? (int)type : NORMAL;
 }
 
-/* Tokens by id. In a model with scores only normal and user-defined ones can come out of
- * merging, as in SentencePiece. */
+/* Gemma's tokens of two or more spaces are written as spaces and marked as user-defined. The
+ * reference spells them with U+2581 and lets merging find them. */
+static bool is_space_run(const rv_checkpoint *ck, const char *piece, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (piece[i] != ' ') return false;
+    return length > 1 && is_gemma(ck);
+}
+
+static rv_status add_space_run(rv_tokenizer *tok, int64_t id, size_t length, rv_error *err)
+{
+    rv_text piece = {0};
+    for (size_t i = 0; i < length; i++) rv_text_puts(&piece, "\xE2\x96\x81");
+    rv_status status =
+        piece.failed ? rv_fail_memory(err, 3 * length)
+                     : rv_vocabulary_add(&tok->vocabulary, id, piece.bytes, piece.length, err);
+    rv_text_release(&piece);
+    return status;
+}
+
+/* In a model with scores only normal and user-defined tokens can come out of merging, as in
+ * SentencePiece. */
+static rv_status read_token(rv_tokenizer *tok, const rv_checkpoint *ck, size_t id, bool scored,
+                            rv_error *err)
+{
+    const char *piece;
+    size_t length;
+    if (!rv_meta_array_string(ck, "tokenizer.ggml.tokens", id, &piece, &length))
+        return rv_fail(err, RV_ERR_FORMAT, "tokenizer.ggml.tokens: expected strings");
+    int type = type_of(ck, id);
+    if (type == USER_DEFINED && scored && is_space_run(ck, piece, length))
+        return add_space_run(tok, (int64_t)id, length, err);
+    bool hidden = length == 0 || (scored && type != NORMAL && type != USER_DEFINED);
+    RV_TRY((hidden ? rv_vocabulary_name : rv_vocabulary_add)(&tok->vocabulary, (int64_t)id,
+                                                             piece, length, err));
+    bool special = type == CONTROL || type == UNKNOWN;
+    if (length == 0 || !(special || type == USER_DEFINED)) return RV_OK;
+    rv_added_token token = {
+        .id = (int32_t)id, .content = (char *)piece, .length = length, .special = special};
+    return rv_added_push(&tok->added, &token, err);
+}
+
 static rv_status read_tokens(rv_tokenizer *tok, const rv_checkpoint *ck, bool scored,
                              rv_error *err)
 {
     size_t count;
     if (!rv_meta_array(ck, "tokenizer.ggml.tokens", &count))
         return rv_fail(err, RV_ERR_FORMAT,
-                       "tokenizer.ggml.tokens: expected an array of strings, "
-                       "found none");
-    for (size_t id = 0; id < count; id++) {
-        const char *piece;
-        size_t length;
-        if (!rv_meta_array_string(ck, "tokenizer.ggml.tokens", id, &piece, &length))
-            return rv_fail(err, RV_ERR_FORMAT, "tokenizer.ggml.tokens: expected strings");
-        int type = type_of(ck, id);
-        bool hidden = length == 0 || (scored && type != NORMAL && type != USER_DEFINED);
-        RV_TRY((hidden ? rv_vocabulary_name : rv_vocabulary_add)(&tok->vocabulary, (int64_t)id,
-                                                                 piece, length, err));
-        bool special = type == CONTROL || type == UNKNOWN;
-        if (length && (special || type == USER_DEFINED)) {
-            rv_added_token token = {.id = (int32_t)id,
-                                    .content = (char *)piece,
-                                    .length = length,
-                                    .special = special};
-            RV_TRY(rv_added_push(&tok->added, &token, err));
-        }
-    }
+                       "tokenizer.ggml.tokens: expected an array of strings, found none");
+    for (size_t id = 0; id < count; id++) RV_TRY(read_token(tok, ck, id, scored, err));
     for (size_t id = 0; id < count; id++)
         if (type_of(ck, id) == UNUSED)
             RV_TRY(rv_tokenizer_mark(tok, (int32_t)id, RV_TOKEN_SPECIAL, err));
@@ -176,6 +206,7 @@ static rv_status read_scores(rv_tokenizer *tok, const rv_checkpoint *ck, rv_erro
     if (!rv_meta_array(ck, "tokenizer.ggml.scores", &found) || found != count)
         return rv_fail(err, RV_ERR_FORMAT, "tokenizer.ggml.scores: expected %zu numbers",
                        count);
+    bool gemma = is_gemma(ck); // its merges follow the order of the tokens
     float *scores;
     RV_TRY(RV_NEW(scores, count, err));
     rv_status status = RV_OK;
@@ -184,7 +215,7 @@ static rv_status read_scores(rv_tokenizer *tok, const rv_checkpoint *ck, rv_erro
         if (!rv_meta_array_number(ck, "tokenizer.ggml.scores", i, &score))
             status = rv_fail(err, RV_ERR_FORMAT, "tokenizer.ggml.scores: expected numbers");
         else
-            scores[i] = (float)score;
+            scores[i] = gemma ? -(float)i : (float)score;
     }
     if (status == RV_OK) status = rv_bpe_set_scores(&tok->bpe, scores, count, err);
     free(scores);
