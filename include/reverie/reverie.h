@@ -74,5 +74,6 @@ typedef bool (*rv_progress_fn)(void *context, const rv_progress *event);
 /* One header an area; each may also be included by itself. */
 #include "reverie/hub.h"
 #include "reverie/report.h"
+#include "reverie/image.h"
 
 #endif

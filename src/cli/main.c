@@ -7,6 +7,7 @@ static const command *const commands[] = {
     &command_get,
     &command_report,
     &command_dream,
+    &command_image,
     &command_version,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -142,11 +142,12 @@ rv_status rv_images_read(rv_images *out, const char *folder, const char *part, r
                       3, err));
     RV_GOTO(read_part(&labels, label_path, sizeof label_path, folder, part, "labels-idx1-ubyte",
                       1, err));
-    if (images.shape[1] != RV_SIDE || images.shape[2] != RV_SIDE)
+    if (images.shape[1] != RV_IMAGE_SIDE || images.shape[2] != RV_IMAGE_SIDE)
         RV_GOTO(rv_fail(err, RV_ERR_UNSUPPORTED,
                         "%s: size: expected images of %d x %d, found "
                         "%zu x %zu",
-                        image_path, RV_SIDE, RV_SIDE, images.shape[1], images.shape[2]));
+                        image_path, RV_IMAGE_SIDE, RV_IMAGE_SIDE, images.shape[1],
+                        images.shape[2]));
     if (images.shape[0] == 0)
         RV_GOTO(rv_fail(err, RV_ERR_FORMAT, "%s: holds no images", image_path));
     if (images.shape[0] != labels.shape[0])
@@ -155,9 +156,9 @@ rv_status rv_images_read(rv_images *out, const char *folder, const char *part, r
                         "found %zu",
                         label_path, images.shape[0], image_path, labels.shape[0]));
     for (size_t i = 0; i < labels.shape[0]; i++)
-        if (labels.elements[i] >= RV_CLASSES)
+        if (labels.elements[i] >= RV_IMAGE_CLASSES)
             RV_GOTO(rv_fail(err, RV_ERR_FORMAT, "%s: label %zu: expected 0 to %d, found %d",
-                            label_path, i, RV_CLASSES - 1, labels.elements[i]));
+                            label_path, i, RV_IMAGE_CLASSES - 1, labels.elements[i]));
     *out = (rv_images){images.shape[0], images.elements, labels.elements};
     images.elements = labels.elements = NULL;
 done:
@@ -171,4 +172,55 @@ void rv_images_release(rv_images *images)
     free(images->pixels);
     free(images->labels);
     *images = (rv_images){0};
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+/* The header and elements, gzipped in memory: no name and no date, so that the same images give the
+ * same file. */
+static rv_status write_part(const char *path, const size_t *shape, size_t rank,
+                            const unsigned char *elements, rv_error *err)
+{
+    unsigned char header[4 + 4 * RV_IDX_MAX_RANK] = {0, 0, UNSIGNED_BYTE, (unsigned char)rank};
+    size_t count = 1;
+    for (size_t i = 0; i < rank; i++) {
+        for (size_t b = 0; b < 4; b++)
+            header[4 + 4 * i + b] = (unsigned char)(shape[i] >> (24 - 8 * b));
+        count *= shape[i];
+    }
+    const size_t length = 4 + 4 * rank;
+    z_stream z = {.avail_in = 0};
+    enum { GZIP = 15 + 16 };
+    if (count + length > UINT32_MAX / 2 ||
+        deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+        return rv_fail_memory(err, count);
+    size_t room = deflateBound(&z, count + length);
+    unsigned char *packed = malloc(room);
+    rv_status status = packed ? RV_OK : rv_fail_memory(err, room);
+    if (packed) {
+        z.next_out = packed;
+        z.avail_out = (uInt)room;
+        z.next_in = header;
+        z.avail_in = (uInt)length;
+        deflate(&z, Z_NO_FLUSH);
+        z.next_in = (unsigned char *)elements;
+        z.avail_in = (uInt)count;
+        int code = deflate(&z, Z_FINISH);
+        status = code == Z_STREAM_END ? rv_write_file(path, packed, z.total_out, err)
+                                      : rv_fail(err, RV_ERR_IO, "%s: cannot be packed", path);
+    }
+    deflateEnd(&z);
+    free(packed);
+    return status;
+}
+
+rv_status rv_images_write(const rv_images *images, const char *folder, const char *part,
+                          rv_error *err)
+{
+    char path[PATH_MAX];
+    const size_t shape[3] = {images->count, RV_IMAGE_SIDE, RV_IMAGE_SIDE};
+    snprintf(path, sizeof path, "%s/%s-images-idx3-ubyte.gz", folder, part);
+    RV_TRY(write_part(path, shape, 3, images->pixels, err));
+    snprintf(path, sizeof path, "%s/%s-labels-idx1-ubyte.gz", folder, part);
+    return write_part(path, shape, 1, images->labels, err);
 }

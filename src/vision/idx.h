@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "reverie/image.h"
 
 enum { RV_IDX_MAX_RANK = 3 };
 
@@ -23,8 +24,6 @@ typedef struct rv_idx {
 rv_status rv_idx_read(rv_idx *out, const char *path, size_t rank, rv_error *err);
 void rv_idx_release(rv_idx *idx);
 
-enum { RV_CLASSES = 10, RV_SIDE = 28, RV_PIXELS = RV_SIDE * RV_SIDE };
-
 /* Grey images of 28 x 28 with a label below 10 each. */
 typedef struct rv_images {
     size_t count;
@@ -36,5 +35,9 @@ typedef struct rv_images {
  * ".gz"; part is "train" or "t10k". */
 rv_status rv_images_read(rv_images *out, const char *folder, const char *part, rv_error *err);
 void rv_images_release(rv_images *images);
+
+/* Writes both files, gzipped, into a folder that exists. */
+rv_status rv_images_write(const rv_images *images, const char *folder, const char *part,
+                          rv_error *err);
 
 #endif

@@ -59,18 +59,23 @@ void rv_average_backward(real *dx, const real *dout, rv_volume in, size_t N);
 void rv_upsample_forward(real *out, const real *x, rv_volume in, size_t N);
 void rv_upsample_backward(real *dx, const real *dout, rv_volume in, size_t N);
 
+/* Four channels of a pixel become a 2 x 2 square of pixels ("pixel shuffle", Shi et al., arXiv
+ * 1609.05158): out[2 y + i, 2 x + j, c] = x[y, x, (2 i + j) * C / 4 + c].   out (N, 2 H, 2 W, C / 4) */
+void rv_shuffle_forward(real *out, const real *x, rv_volume in, size_t N);
+void rv_shuffle_backward(real *dx, const real *dout, rv_volume in, size_t N);
+
 /* Softmax cross-entropy in nats: loss = -log p[label], p = softmax(logits). dlogits may be NULL;
  * else dlogits += scale * (p - onehot(label)).   logits (C) */
-real rv_cross_entropy(real *dlogits, const real *logits, size_t label, size_t C, real scale);
+real rv_class_loss(real *dlogits, const real *logits, size_t label, size_t C, real scale);
 
 /* p (C) = softmax(logits) */
-void rv_softmax(real *p, const real *logits, size_t C);
+void rv_class_softmax(real *p, const real *logits, size_t C);
 
 /* Binary cross-entropy of a grey image under independent pixels, sum over them, nats:
  *   loss = sum_i log(1 + exp(l_i)) - x_i l_i,   the pixel being sigmoid(l_i).
  * dlogits may be NULL; else += scale * (sigmoid(l) - x). */
 real rv_pixel_loss(real *dlogits, const real *logits, const real *x, size_t count, real scale);
 
-real rv_sigmoid(real x);
+real rv_logistic(real x);
 
 #endif

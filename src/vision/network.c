@@ -11,7 +11,7 @@
 enum { MAX_SIDE = 1024, MAX_CHANNELS = 4096, MAX_PARAMETERS = 1 << 24, MAX_VOLUME = 1 << 22 };
 
 static const char *const kind_names[RV_LAYER_KINDS] = {
-    "conv", "dense", "norm", "relu", "silu", "maxpool", "average", "upsample"};
+    "conv", "dense", "norm", "relu", "silu", "maxpool", "average", "upsample", "shuffle"};
 
 /* ---- reading a description ------------------------------------------------------------------ */
 
@@ -91,6 +91,10 @@ static bool read_layer(rv_layer *layer, const char *word)
     case RV_LAYER_UPSAMPLE:
         layer->out = (rv_volume){2 * in.height, 2 * in.width, in.channels};
         break;
+    case RV_LAYER_SHUFFLE:
+        if (in.channels % 4 != 0) return false;
+        layer->out = (rv_volume){2 * in.height, 2 * in.width, in.channels / 4};
+        break;
     default:
         break;
     }
@@ -118,7 +122,7 @@ static rv_status add_layer(rv_network *net, const char *word, rv_volume in, rv_e
             err, RV_ERR_FORMAT,
             "network: '%.40s' after %zux%zux%zu: expected a layer such as conv16, "
             "conv16/2, dense10, dense7x7x16, norm2 (a divisor of the channels), relu, "
-            "silu, maxpool, average, upsample",
+            "silu, maxpool, average, upsample, shuffle (of a multiple of 4 channels)",
             word, in.height, in.width, in.channels);
     net->count++;
     name_layer(net, layer);

@@ -5,14 +5,15 @@
  * The first word is the input (height x width x channels). Then, in order: convM or convM/2 (3 x 3,
  * zero-padded, M channels out, stride 1 or 2), denseM or denseHxWxC (the output reshaped), normG
  * (group norm, G groups), relu (which can be softened), silu, maxpool (2 x 2), average (over all
- * pixels), upsample (2 x 2). A layer is named by its kind and its ordinal among them: conv2.
+ * pixels), upsample (2 x 2), shuffle (four channels become 2 x 2 pixels). A layer is named by its
+ * kind and its ordinal among them: conv2.
  *
- *     rv_network net; rv_pass pass;
+ *     rv_network net; rv_network_pass pass;
  *     RV_TRY(rv_network_init(&net, "28x28x1 conv8 relu average dense10", err));
  *     rv_network_randomise(&net, seed);
- *     RV_TRY(rv_pass_init(&pass, &net, 32, err));
+ *     RV_TRY(rv_network_pass_init(&pass, &net, 32, err));
  *     const real *logits = rv_network_forward(&pass, images, 32);
- *     real *dlogits = rv_pass_seed(&pass, net.count - 1);      // zeroed; to be filled
+ *     real *dlogits = rv_network_pass_seed(&pass, net.count - 1);      // zeroed; to be filled
  *     const real *dimages = rv_network_backward(&pass, net.count - 1, dparameters);         */
 #ifndef RV_VISION_NETWORK_H
 #define RV_VISION_NETWORK_H
@@ -34,6 +35,7 @@ typedef enum rv_layer_kind {
     RV_LAYER_MAXPOOL,
     RV_LAYER_AVERAGE,
     RV_LAYER_UPSAMPLE,
+    RV_LAYER_SHUFFLE,
     RV_LAYER_KINDS
 } rv_layer_kind;
 
@@ -74,7 +76,7 @@ size_t rv_network_find(const rv_network *net, const char *name);
 
 /* What a batch needs on its way through; bound to one network, single-threaded (threads take a
  * pass each). */
-typedef struct rv_pass {
+typedef struct rv_network_pass {
     const rv_network *net;
     size_t capacity, samples;
     real softness;            /* of every relu; 0 at first */
@@ -84,20 +86,21 @@ typedef struct rv_pass {
     real *gradient[2]; /* of the layer in work and of the one below */
     real *patches, *dpatches;
     size_t seeded;
-} rv_pass;
+} rv_network_pass;
 
-rv_status rv_pass_init(rv_pass *out, const rv_network *net, size_t capacity, rv_error *err);
-void rv_pass_release(rv_pass *pass);
+rv_status rv_network_pass_init(rv_network_pass *out, const rv_network *net, size_t capacity,
+                               rv_error *err);
+void rv_network_pass_release(rv_network_pass *pass);
 
 /* Runs layers 0 .. net->count; input (samples, input size) is copied. Returns the last layer's
  * output, owned by the pass. */
-const real *rv_network_forward(rv_pass *pass, const real *input, size_t samples);
+const real *rv_network_forward(rv_network_pass *pass, const real *input, size_t samples);
 
 /* Zeroed room for d loss / d (output of that layer), from where backward starts. */
-real *rv_pass_seed(rv_pass *pass, size_t layer);
+real *rv_network_pass_seed(rv_network_pass *pass, size_t layer);
 
 /* From the seeded layer down. dparameters (as net->parameters) is accumulated, NULL: not wanted.
  * Returns d loss / d input (samples, input size), owned by the pass, until the next call. */
-const real *rv_network_backward(rv_pass *pass, real *dparameters);
+const real *rv_network_backward(rv_network_pass *pass, real *dparameters);
 
 #endif

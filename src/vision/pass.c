@@ -14,7 +14,7 @@ static size_t samples_per_product(const rv_layer *l)
     return (PRODUCT_ROWS + pixels - 1) / pixels;
 }
 
-static rv_status allocate(rv_pass *pass, rv_error *err)
+static rv_status allocate(rv_network_pass *pass, rv_error *err)
 {
     const rv_network *net = pass->net;
     size_t largest = rv_volume_size(rv_network_input(net)), patches = 0;
@@ -36,15 +36,16 @@ static rv_status allocate(rv_pass *pass, rv_error *err)
     return RV_NEW(pass->dpatches, patches, err);
 }
 
-rv_status rv_pass_init(rv_pass *out, const rv_network *net, size_t capacity, rv_error *err)
+rv_status rv_network_pass_init(rv_network_pass *out, const rv_network *net, size_t capacity,
+                               rv_error *err)
 {
-    *out = (rv_pass){.net = net, .capacity = capacity};
+    *out = (rv_network_pass){.net = net, .capacity = capacity};
     rv_status status = allocate(out, err);
-    if (status != RV_OK) rv_pass_release(out);
+    if (status != RV_OK) rv_network_pass_release(out);
     return status;
 }
 
-void rv_pass_release(rv_pass *pass)
+void rv_network_pass_release(rv_network_pass *pass)
 {
     free(pass->input);
     for (size_t i = 0; i < RV_MAX_LAYERS; i++) {
@@ -54,13 +55,14 @@ void rv_pass_release(rv_pass *pass)
     for (size_t i = 0; i < 2; i++) free(pass->gradient[i]);
     free(pass->patches);
     free(pass->dpatches);
-    *pass = (rv_pass){0};
+    *pass = (rv_network_pass){0};
 }
 
 /* ---- convolution: patches, then a product ------------------------------------------------------ */
 
 /* Fills pass->patches with the neighbourhoods of samples first .. ; returns how many samples. */
-static size_t fill_patches(rv_pass *pass, const rv_layer *l, const real *x, size_t first)
+static size_t fill_patches(rv_network_pass *pass, const rv_layer *l, const real *x,
+                           size_t first)
 {
     size_t count = samples_per_product(l), pixels = l->out.height * l->out.width;
     if (count > pass->samples - first) count = pass->samples - first;
@@ -70,7 +72,7 @@ static size_t fill_patches(rv_pass *pass, const rv_layer *l, const real *x, size
     return count;
 }
 
-static void conv_forward(rv_pass *pass, const rv_layer *l, real *out, const real *x)
+static void conv_forward(rv_network_pass *pass, const rv_layer *l, real *out, const real *x)
 {
     size_t pixels = l->out.height * l->out.width, K = l->matrix.K, M = l->matrix.M, count;
     for (size_t first = 0; first < pass->samples; first += count) {
@@ -80,7 +82,7 @@ static void conv_forward(rv_pass *pass, const rv_layer *l, real *out, const real
     }
 }
 
-static void conv_backward(rv_pass *pass, const rv_layer *l, real *dx, real *dparameters,
+static void conv_backward(rv_network_pass *pass, const rv_layer *l, real *dx, real *dparameters,
                           const real *dout, const real *x)
 {
     const rv_kernels *kernels = pass->net->kernels;
@@ -104,7 +106,7 @@ static void conv_backward(rv_pass *pass, const rv_layer *l, real *dx, real *dpar
 
 /* ---- all layers -------------------------------------------------------------------------------- */
 
-static void layer_forward(rv_pass *pass, size_t i, const real *x)
+static void layer_forward(rv_network_pass *pass, size_t i, const real *x)
 {
     const rv_layer *l = &pass->net->layer[i];
     const real *parameters = pass->net->parameters;
@@ -138,12 +140,15 @@ static void layer_forward(rv_pass *pass, size_t i, const real *x)
     case RV_LAYER_UPSAMPLE:
         rv_upsample_forward(out, x, l->in, N);
         break;
+    case RV_LAYER_SHUFFLE:
+        rv_shuffle_forward(out, x, l->in, N);
+        break;
     default:
         break;
     }
 }
 
-static void layer_backward(rv_pass *pass, size_t i, real *dx, real *dparameters,
+static void layer_backward(rv_network_pass *pass, size_t i, real *dx, real *dparameters,
                            const real *dout, const real *x)
 {
     const rv_layer *l = &pass->net->layer[i];
@@ -181,12 +186,15 @@ static void layer_backward(rv_pass *pass, size_t i, real *dx, real *dparameters,
     case RV_LAYER_UPSAMPLE:
         rv_upsample_backward(dx, dout, l->in, N);
         break;
+    case RV_LAYER_SHUFFLE:
+        rv_shuffle_backward(dx, dout, l->in, N);
+        break;
     default:
         break;
     }
 }
 
-const real *rv_network_forward(rv_pass *pass, const real *input, size_t samples)
+const real *rv_network_forward(rv_network_pass *pass, const real *input, size_t samples)
 {
     const rv_network *net = pass->net;
     pass->samples = samples;
@@ -196,14 +204,14 @@ const real *rv_network_forward(rv_pass *pass, const real *input, size_t samples)
     return pass->out[net->count - 1];
 }
 
-real *rv_pass_seed(rv_pass *pass, size_t layer)
+real *rv_network_pass_seed(rv_network_pass *pass, size_t layer)
 {
     pass->seeded = layer;
     size_t count = pass->samples * rv_volume_size(pass->net->layer[layer].out);
     return memset(pass->gradient[layer % 2], 0, count * sizeof(real));
 }
 
-const real *rv_network_backward(rv_pass *pass, real *dparameters)
+const real *rv_network_backward(rv_network_pass *pass, real *dparameters)
 {
     for (size_t i = pass->seeded + 1; i-- > 0;) {
         real *dout = pass->gradient[i % 2], *dx = pass->gradient[(i + 1) % 2];

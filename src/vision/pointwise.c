@@ -1,7 +1,7 @@
 /* Activations and losses: number by number. */
 #include "vision/layers.h"
 
-real rv_sigmoid(real x)
+real rv_logistic(real x)
 {
     return 1 / (1 + exp(-x));
 }
@@ -24,18 +24,18 @@ void rv_softrelu_backward(real *dx, const real *dout, const real *x, size_t coun
                           real softness)
 {
     for (size_t i = 0; i < count; i++)
-        dx[i] += dout[i] * (softness > 0 ? rv_sigmoid(x[i] / softness) : (real)(x[i] > 0));
+        dx[i] += dout[i] * (softness > 0 ? rv_logistic(x[i] / softness) : (real)(x[i] > 0));
 }
 
 void rv_silu_forward(real *out, const real *x, size_t count)
 {
-    for (size_t i = 0; i < count; i++) out[i] = x[i] * rv_sigmoid(x[i]);
+    for (size_t i = 0; i < count; i++) out[i] = x[i] * rv_logistic(x[i]);
 }
 
 void rv_silu_backward(real *dx, const real *dout, const real *x, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        real s = rv_sigmoid(x[i]);
+        real s = rv_logistic(x[i]);
         dx[i] += dout[i] * s * (1 + x[i] * (1 - s));
     }
 }
@@ -48,14 +48,14 @@ static real largest(const real *x, size_t count)
     return top;
 }
 
-void rv_softmax(real *p, const real *logits, size_t C)
+void rv_class_softmax(real *p, const real *logits, size_t C)
 {
     real top = largest(logits, C), sum = 0;
     for (size_t c = 0; c < C; c++) sum += p[c] = exp(logits[c] - top);
     for (size_t c = 0; c < C; c++) p[c] /= sum;
 }
 
-real rv_cross_entropy(real *dlogits, const real *logits, size_t label, size_t C, real scale)
+real rv_class_loss(real *dlogits, const real *logits, size_t label, size_t C, real scale)
 {
     real top = largest(logits, C), sum = 0;
     for (size_t c = 0; c < C; c++) sum += exp(logits[c] - top);
@@ -70,7 +70,7 @@ real rv_pixel_loss(real *dlogits, const real *logits, const real *x, size_t coun
     double loss = 0;
     for (size_t i = 0; i < count; i++) {
         loss += (double)(softplus(logits[i]) - x[i] * logits[i]);
-        if (dlogits) dlogits[i] += scale * (rv_sigmoid(logits[i]) - x[i]);
+        if (dlogits) dlogits[i] += scale * (rv_logistic(logits[i]) - x[i]);
     }
     return (real)loss;
 }

@@ -68,3 +68,25 @@ void rv_upsample_backward(real *dx, const real *dout, rv_volume in, size_t N)
             for (size_t column = 0; column < 2 * W; column++, dout += C)
                 for (size_t c = 0; c < C; c++) dx[column / 2 * C + c] += dout[c];
 }
+
+/* Place in x of output row r (of N * 2 H), column j: where its C / 4 channels start. */
+static size_t shuffle_place(size_t r, size_t j, rv_volume in)
+{
+    return ((r / 2 * in.width + j / 2) * 4 + r % 2 * 2 + j % 2) * (in.channels / 4);
+}
+
+void rv_shuffle_forward(real *out, const real *x, rv_volume in, size_t N)
+{
+    const size_t C = in.channels / 4;
+    for (size_t r = 0; r < N * 2 * in.height; r++)
+        for (size_t j = 0; j < 2 * in.width; j++, out += C)
+            for (size_t c = 0; c < C; c++) out[c] = x[shuffle_place(r, j, in) + c];
+}
+
+void rv_shuffle_backward(real *dx, const real *dout, rv_volume in, size_t N)
+{
+    const size_t C = in.channels / 4;
+    for (size_t r = 0; r < N * 2 * in.height; r++)
+        for (size_t j = 0; j < 2 * in.width; j++, dout += C)
+            for (size_t c = 0; c < C; c++) dx[shuffle_place(r, j, in) + c] += dout[c];
+}

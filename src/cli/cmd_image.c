@@ -1,0 +1,289 @@
+/* reverie image: train the small image networks, and dream with them. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "reverie/image.h"
+
+/* ---- train ------------------------------------------------------------------------------------- */
+
+static const char *const model_names[] = {"classifier", "judge", "autoencoder"};
+
+/* A curve as a row of blocks, the largest value highest. */
+static void print_sparkline(const rv_image_training *t)
+{
+    static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < t->epochs; i++) {
+        low = fmin(low, t->curve[i].loss);
+        high = fmax(high, t->curve[i].loss);
+    }
+    printf("held-out loss  ");
+    for (size_t i = 0; i < t->epochs; i++)
+        fputs(blocks[high > low ? (int)(7.999 * (t->curve[i].loss - low) / (high - low)) : 0],
+              stdout);
+    printf("  %.4g to %.4g\n", t->curve[0].loss, low);
+}
+
+static void print_training(const rv_image_training *t, const rv_image_train_params *p,
+                           bool json)
+{
+    const bool autoencoder = p->model == RV_IMAGE_AUTOENCODER;
+    for (size_t i = 0; i < t->epochs; i++) {
+        const rv_image_epoch *e = &t->curve[i];
+        if (json)
+            printf(
+                "{\"type\":\"image_epoch\",\"model\":\"%s\",\"epoch\":%zu,\"train_loss\":%.9g,"
+                "\"loss\":%.9g,\"accuracy\":%.9g,\"best\":%s}\n",
+                model_names[p->model], i + 1, e->train_loss, e->loss, e->accuracy,
+                i == t->best ? "true" : "false");
+        else if (autoencoder)
+            printf("epoch %3zu  loss %9.4f  held out %9.4f%s\n", i + 1, e->train_loss, e->loss,
+                   i == t->best ? "  best" : "");
+        else
+            printf("epoch %3zu  loss %7.4f  held out %7.4f  accuracy %.4f%s\n", i + 1,
+                   e->train_loss, e->loss, e->accuracy, i == t->best ? "  best" : "");
+    }
+    if (json) {
+        printf(
+            "{\"type\":\"image_training\",\"model\":\"%s\",\"dataset\":\"%s\",\"seed\":%llu,"
+            "\"parameters\":%zu,\"test_loss\":%.9g,\"test_accuracy\":%.9g,\"seconds\":%.1f}\n",
+            model_names[p->model], t->dataset, (unsigned long long)p->seed, t->parameters,
+            t->test_loss, t->test_accuracy, t->seconds);
+        return;
+    }
+    print_sparkline(t);
+    printf("%s, %s: %zu parameters, seed %llu, %.0f s\ntest loss %.4f", model_names[p->model],
+           t->dataset, t->parameters, (unsigned long long)p->seed, t->seconds, t->test_loss);
+    if (!autoencoder) printf(", test accuracy %.2f %%", 100 * t->test_accuracy);
+    printf("\nwritten to %s\n", p->output);
+}
+
+static int threads_here(int64_t asked)
+{
+    long here = sysconf(_SC_NPROCESSORS_ONLN);
+    return asked > 0 ? (int)asked : here > 8 ? 8 : here > 0 ? (int)here : 1;
+}
+
+static int run_train(const command *self, int argc, char **argv)
+{
+    const char *data = NULL, *output = NULL;
+    int64_t seed = -1, epochs = -1, threads = 0;
+    bool json = false;
+    const option options[] = {
+        {"data", 'd', OPTION_STRING, &data, "DIR",
+         "folder with the four IDX files, plain or .gz"},
+        {"output", 'o', OPTION_STRING, &output, "FILE", "weights (default: MODEL.safetensors)"},
+        {"seed", 's', OPTION_INTEGER, &seed, "N",
+         "seed (default: 1, 2, 3 for the three models)"},
+        {"epochs", 'e', OPTION_INTEGER, &epochs, "N", "passes over the data"},
+        {"threads", 't', OPTION_INTEGER, &threads, "N", "threads (default: all, at most 8)"},
+        {"json", 0, OPTION_FLAG, &json, NULL,
+         "print JSON lines: every epoch, then the training"},
+        {0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    if (code >= 0) return code;
+    size_t model = 0;
+    while (model < 3 && strcmp(rest.items[0], model_names[model]) != 0) model++;
+    if (model == 3)
+        return fail_usage("cannot train '%s': expected classifier, judge or autoencoder",
+                          rest.items[0]);
+    if (!data) return fail_usage("--data is needed: the folder with the IDX files");
+    rv_image_train_params params = rv_image_train_params_default((rv_image_model)model);
+    char name[40];
+    snprintf(name, sizeof name, "%s.safetensors", model_names[model]);
+    params.data = data;
+    params.output = output ? output : name;
+    if (seed >= 0) params.seed = (uint64_t)seed;
+    if (epochs >= 0) params.epochs = (size_t)epochs;
+    params.threads = threads_here(threads);
+    params.progress = show_progress;
+    rv_image_training training;
+    rv_error err;
+    if (rv_image_train(&training, &params, &err) != RV_OK) return fail(&err);
+    end_progress();
+    print_training(&training, &params, json);
+    rv_image_training_release(&training);
+    return EXIT_OK;
+}
+
+static const command command_train = {
+    .name = "image train",
+    .arguments = "MODEL --data DIR [options]",
+    .summary = "Train an image network: classifier, judge or autoencoder",
+    .help =
+        "Reads 28 x 28 images of ten classes in IDX files, as MNIST and Fashion-MNIST ship "
+        "them,\n"
+        "and writes a small safetensors file. The classifier is the network that is dreamed\n"
+        "against; the judge is a second one of another architecture and seed; the autoencoder\n"
+        "is what a dream in its latent space is confined to. The last 5,000 training images "
+        "are\n"
+        "held out, and the weights of the epoch that does best on them are kept. Interrupted,\n"
+        "the same command goes on where it stopped. The same seed gives the same weights at "
+        "any\n"
+        "number of threads.\n"
+        "\n"
+        "  reverie image train classifier --data mnist -o mine/classifier.safetensors\n"
+        "  reverie image train judge --data mnist -o mine/judge.safetensors\n"
+        "  reverie image train autoencoder --data mnist -o mine/autoencoder.safetensors\n"
+        "  reverie image dream --weights mine --data mnist -o dreams",
+    .least = 1,
+    .most = 1,
+    .run = run_train,
+};
+
+/* ---- dream --------------------------------------------------------------------------------------- */
+
+static void print_dream(const rv_image_gallery *g, const rv_image_dream *d)
+{
+    printf("%-12s %-12s ", g->target_name[d->target], rv_image_method_name(d->method));
+    if (g->units) {
+        printf("%10.4g", d->value);
+    } else {
+        double attacked, judge;
+        rv_image_gallery_median(&attacked, &judge, g, d->target, d->method);
+        printf("%8.6f %8.6f  %8.6f %8.6f", d->attacked, d->judge, attacked, judge);
+    }
+    printf("  %5.2f %4.2f   %5.3f %4.2f   %5.2f %4.2f  %s\n", d->norm, d->norm_rank,
+           d->reencoding, d->reencoding_rank, d->distance, d->distance_rank,
+           g->class_name[d->neighbour_label]);
+}
+
+static void print_gallery(const rv_image_gallery *g)
+{
+    printf(
+        "%s, seed %llu, %zu starts of %zu steps; the best by the attacked classifier alone\n\n",
+        g->dataset, (unsigned long long)g->seed, g->starts, g->steps);
+    printf("%-25s %s   code norm   re-encoding   nearest of %zu\n", "",
+           g->units ? "activation" : " best of the starts  median of the starts",
+           g->neighbours);
+    printf("%-12s %-12s %s          rank          rank    distance, rank\n", "target", "method",
+           g->units ? "          " : "attacked    judge  attacked    judge");
+    for (size_t t = 0; t < g->targets; t++)
+        for (size_t m = 0; m < RV_IMAGE_METHODS; m++)
+            print_dream(g, rv_image_gallery_best(g, t, (rv_image_method)m));
+}
+
+static void print_json(const rv_image_gallery *g)
+{
+    for (size_t i = 0; i < g->targets * RV_IMAGE_METHODS * g->starts; i++) {
+        char *line = rv_image_dream_json(g, &g->dreams[i]);
+        if (line) puts(line);
+        free(line);
+    }
+}
+
+static int run_dream(const command *self, int argc, char **argv)
+{
+    rv_image_dream_params params = rv_image_dream_params_default();
+    const char *set = "mnist", *output = NULL, *keep = NULL;
+    int64_t only = -1, starts = (int64_t)params.starts, steps = (int64_t)params.steps;
+    int64_t seed = (int64_t)params.seed, threads = 0;
+    bool json = false;
+    const option options[] = {
+        {"set", 0, OPTION_STRING, &set, "NAME",
+         "shipped networks: mnist (default), fashion-mnist"},
+        {"weights", 'w', OPTION_STRING, &params.weights, "DIR",
+         "own networks: classifier, judge, autoencoder (.safetensors)"},
+        {"data", 'd', OPTION_STRING, &params.data, "DIR",
+         "IDX files: the nearest among all training images"},
+        {"class", 'c', OPTION_INTEGER, &only, "K", "this class only, 0 to 9"},
+        {"unit", 'u', OPTION_STRING, &params.unit, "LAYER:INDEX",
+         "a hidden unit instead, such as relu2:7"},
+        {"output", 'o', OPTION_STRING, &output, "PATH",
+         "folder for all; or .html, .png, .jsonl for one"},
+        {"starts", 0, OPTION_INTEGER, &starts, "N", "random starts a target (default 16)"},
+        {"steps", 0, OPTION_INTEGER, &steps, "N", "steps of the ascent"},
+        {"seed", 's', OPTION_INTEGER, &seed, "N", "seed of the starts (default 1)"},
+        {"threads", 't', OPTION_INTEGER, &threads, "N", "threads (default: all, at most 8)"},
+        {"keep-neighbours", 0, OPTION_STRING, &keep, "DIR",
+         "write the nearest images there, for use without --data"},
+        {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON line a dream"},
+        {0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    if (code >= 0) return code;
+    rv_error err;
+    char *shipped = NULL;
+    if (only > 9) return fail_usage("--class: expected 0 to 9");
+    if (!params.weights && rv_image_shipped_weights(&shipped, set, &err) != RV_OK)
+        return fail(&err);
+    if (shipped) params.weights = shipped;
+    params.only = (int)only;
+    params.starts = (size_t)starts;
+    params.steps = (size_t)steps;
+    params.seed = (uint64_t)seed;
+    params.threads = threads_here(threads);
+    params.progress = show_progress;
+    rv_image_gallery *gallery;
+    rv_status status = rv_image_dream_all(&gallery, &params, &err);
+    free(shipped);
+    if (status != RV_OK) return fail(&err);
+    end_progress();
+    if (json)
+        print_json(gallery);
+    else
+        print_gallery(gallery);
+    if (output) status = rv_image_gallery_write(gallery, output, &err);
+    if (status == RV_OK && keep) status = rv_image_gallery_keep_neighbours(gallery, keep, &err);
+    rv_image_gallery_free(gallery);
+    return status == RV_OK ? EXIT_OK : fail(&err);
+}
+
+static const command command_dream = {
+    .name = "image dream",
+    .arguments = "[options]",
+    .summary = "Dream pictures of a classifier's classes and hidden units",
+    .help =
+        "For every class: gradient ascent on the pixels (naive), the same under jitter, blur, "
+        "total\n"
+        "variation and decay (regularised), and in the latent space of an autoencoder "
+        "(latent).\n"
+        "Prints the class's probability under the classifier that was ascended and under a "
+        "judge\n"
+        "that was not, how the dream's code and the autoencoder's round trip rank among real\n"
+        "images, and the nearest training image. Networks for MNIST and Fashion-MNIST are "
+        "shipped,\n"
+        "so it needs no data.\n"
+        "\n"
+        "  reverie image dream -o dreams            # then open dreams/dreams.html\n"
+        "  reverie image dream --set fashion-mnist --class 9\n"
+        "  reverie image dream --unit relu3:12 -o unit.png",
+    .least = 0,
+    .most = 0,
+    .run = run_dream,
+};
+
+/* ---- the two ------------------------------------------------------------------------------------- */
+
+static int run_image(const command *self, int argc, char **argv)
+{
+    static const command *const both[] = {&command_train, &command_dream};
+    for (size_t i = 0; argc > 1 && i < 2; i++)
+        if (strcmp(argv[1], both[i]->name + strlen("image ")) == 0)
+            return both[i]->run(both[i], argc - 1, argv + 1);
+    const option options[] = {{0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    return code >= 0 ? code
+                     : fail_usage("unknown '%s': expected train or dream", rest.items[0]);
+}
+
+const command command_image = {
+    .name = "image",
+    .arguments = "train|dream ...",
+    .summary = "Dream pictures: of classes and units of an image classifier",
+    .help = "  train   train a classifier, a judge or an autoencoder on MNIST-like data\n"
+            "  dream   dream pictures by gradient ascent on pixels and in a latent space\n"
+            "\n"
+            "Example:\n"
+            "  reverie image dream -o dreams\n"
+            "`reverie image train --help` and `reverie image dream --help` tell more.",
+    .least = 1,
+    .most = 1,
+    .run = run_image,
+};

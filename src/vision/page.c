@@ -1,0 +1,196 @@
+/* The page: one file, pictures inside it, light or dark as the reader's screen is. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vision/gallery.h"
+#include "vision/png.h"
+
+static const char style[] =
+    ":root{color-scheme:light "
+    "dark;--ink:#1d1f23;--ground:#fbfaf8;--faint:#6b6f76;--line:#dcd9d2;"
+    "--good:#1b7f4d;--bad:#b3402a}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6e4df;--ground:#16181c;--faint:#979ba3;"
+    "--line:#33363d;--good:#5fc48f;--bad:#ec8a72}}"
+    "body{margin:0 auto;max-width:70rem;padding:2rem 1rem;background:var(--ground);"
+    "color:var(--ink);font:16px/1.5 system-ui,sans-serif}"
+    "h1{font-size:1.6rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{max-width:46rem}"
+    ".faint,figcaption,th{color:var(--faint)}.scroll{overflow-x:auto}"
+    "table{border-collapse:collapse;width:100%}"
+    "td,th{border-top:1px solid var(--line);padding:.6rem .5rem;text-align:left;"
+    "vertical-align:top;font-weight:normal}th[scope=row]{color:var(--ink);font-weight:600}"
+    "figure{margin:0;display:inline-block;margin-right:.5rem}"
+    "img{display:block;width:84px;height:84px;image-rendering:pixelated;border-radius:4px;"
+    "border:1px solid var(--line)}"
+    ".starts img{width:56px;height:56px;display:inline-block;margin:0 2px 2px 0}"
+    "dl{display:grid;grid-template-columns:auto 1fr;gap:0 .6rem;margin:.4rem 0 0;"
+    "font-size:.82rem;font-variant-numeric:tabular-nums}dt{color:var(--faint)}dd{margin:0}"
+    ".good{color:var(--good)}.bad{color:var(--bad)}figcaption{font-size:.75rem}"
+    "code{font-size:.85em;overflow-wrap:anywhere}";
+
+static void put_escaped(rv_text *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '<')
+            rv_text_puts(out, "&lt;");
+        else if (*text == '>')
+            rv_text_puts(out, "&gt;");
+        else if (*text == '&')
+            rv_text_puts(out, "&amp;");
+        else if (*text == '"')
+            rv_text_puts(out, "&quot;");
+        else
+            rv_text_putc(out, *text);
+    }
+}
+
+static void put_base64(rv_text *out, const rv_text *bytes)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < bytes->length; i += 3) {
+        unsigned long block = 0;
+        for (size_t k = 0; k < 3; k++)
+            block =
+                block << 8 | (i + k < bytes->length ? (unsigned char)bytes->bytes[i + k] : 0);
+        for (size_t k = 0; k < 4; k++)
+            rv_text_putc(out,
+                         i + k <= bytes->length ? digits[block >> (18 - 6 * k) & 63] : '=');
+    }
+}
+
+static rv_status put_image(rv_text *out, const uint8_t *pixels, const char *what,
+                           const char *name, rv_error *err)
+{
+    rv_text png = {0};
+    rv_status status = rv_png_encode(&png, pixels, RV_IMAGE_SIDE, RV_IMAGE_SIDE, err);
+    if (status == RV_OK) {
+        rv_text_puts(out, "<img src=\"data:image/png;base64,");
+        put_base64(out, &png);
+        rv_text_printf(out, "\" alt=\"%s", what);
+        put_escaped(out, name);
+        rv_text_puts(out, "\">");
+        out->failed = out->failed || png.failed;
+    }
+    rv_text_release(&png);
+    return status;
+}
+
+static void put_probability(rv_text *out, const char *label, double p, double least)
+{
+    rv_text_printf(out, "<dt>%s<dd class=%s>%.6f", label, p >= least ? "good" : "bad", p);
+}
+
+static rv_status put_dream(rv_text *out, const rv_image_gallery *g, const rv_image_dream *d,
+                           rv_error *err)
+{
+    const char *name = g->target_name[d->target], *label = g->class_name[d->neighbour_label];
+    rv_text_puts(out, "<td><figure>");
+    RV_TRY(put_image(out, d->pixels, "dream of ", name, err));
+    rv_text_puts(out, "<figcaption>dream</figcaption></figure><figure>");
+    RV_TRY(put_image(out, d->neighbour_pixels, "nearest: ", label, err));
+    rv_text_puts(out, "<figcaption>nearest: ");
+    put_escaped(out, label);
+    rv_text_puts(out, "</figcaption></figure><dl>");
+    if (g->units) {
+        rv_text_printf(out, "<dt>activation<dd>%.4g", d->value);
+    } else {
+        put_probability(out, "attacked", d->attacked, 0.9999);
+        put_probability(out, "judge", d->judge, 0.999);
+    }
+    rv_text_printf(
+        out,
+        "<dt>distance<dd class=%s>%.2f (rank %.2f)<dt>re-encoding<dd>%.3f (rank %.2f)"
+        "<dt>code norm<dd>%.2f (rank %.2f)",
+        d->distance_rank <= 0.9 ? "good" : "bad", d->distance, d->distance_rank, d->reencoding,
+        d->reencoding_rank, d->norm, d->norm_rank);
+    if (!g->units) {
+        double attacked, judge;
+        rv_image_gallery_median(&attacked, &judge, g, d->target, d->method);
+        rv_text_printf(out, "<dt>median<dd>%.5f, %.5f", attacked, judge);
+    }
+    rv_text_puts(out, "</dl></td>");
+    return RV_OK;
+}
+
+static rv_status put_row(rv_text *out, const rv_image_gallery *g, size_t target, rv_error *err)
+{
+    rv_text_puts(out, "<tr><th scope=row>");
+    put_escaped(out, g->target_name[target]);
+    rv_text_puts(out, "</th>");
+    for (size_t m = 0; m < RV_IMAGE_METHODS; m++)
+        RV_TRY(put_dream(out, g, rv_image_gallery_best(g, target, (rv_image_method)m), err));
+    rv_text_puts(out, "</tr>\n");
+    return RV_OK;
+}
+
+static rv_status put_starts(rv_text *out, const rv_image_gallery *g, rv_error *err)
+{
+    rv_text_puts(out, "<h2>Every start of the latent ascent</h2><div class=scroll>"
+                      "<table class=starts>\n");
+    for (size_t t = 0; t < g->targets; t++) {
+        rv_text_puts(out, "<tr><th scope=row>");
+        put_escaped(out, g->target_name[t]);
+        rv_text_puts(out, "</th><td>");
+        for (size_t s = 0; s < g->starts; s++) {
+            const rv_image_dream *d = rv_image_gallery_at(g, t, RV_IMAGE_LATENT, s);
+            RV_TRY(put_image(out, d->pixels, "a start of ", g->target_name[t], err));
+        }
+        rv_text_puts(out, "</td></tr>\n");
+    }
+    rv_text_puts(out, "</table></div>\n");
+    return RV_OK;
+}
+
+static void put_about(rv_text *out, const rv_image_gallery *g)
+{
+    rv_text_puts(out,
+                 "<h2>How to read it</h2><p>The best of the starts is chosen by the attacked "
+                 "classifier alone; the judge, a network of another architecture and seed, "
+                 "never takes part in the ascent. ");
+    if (!g->units)
+        rv_text_puts(out,
+                     "<em>attacked</em> and <em>judge</em> are the class's probability under "
+                     "either; <em>median</em> is that of all starts, under both. ");
+    rv_text_printf(
+        out,
+        "<em>distance</em> is the Euclidean distance to the nearest of %zu %s, its rank "
+        "the share of test images that lie nearer to their nearest training image. "
+        "<em>re-encoding</em> is the root mean square of what the autoencoder changes, "
+        "its rank the share of test images that it changes less. <em>code norm</em> is "
+        "the length of the encoder's code, its rank the share of training images whose "
+        "code is shorter.</p><p class=faint>Attacked: <code>",
+        g->neighbours,
+        g->whole_set ? "training images"
+                     : "training images that are shipped (the distance is an upper "
+                       "bound; give the data for all)");
+    put_escaped(out, g->attacked);
+    rv_text_puts(out, "</code><br>Judge: <code>");
+    put_escaped(out, g->judge);
+    rv_text_puts(out, "</code><br>Autoencoder: <code>");
+    put_escaped(out, g->autoencoder);
+    rv_text_puts(out, "</code></p>\n");
+}
+
+rv_status rv_image_page(rv_text *out, const rv_image_gallery *g, rv_error *err)
+{
+    rv_text_puts(out, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+                      "content=\"width=device-width\"><title>Image dreams: ");
+    put_escaped(out, g->dataset);
+    rv_text_printf(out, "</title><style>%s</style>\n<h1>Image dreams: ", style);
+    put_escaped(out, g->dataset);
+    rv_text_printf(
+        out,
+        "</h1><p>Pictures that excite a %s of a classifier, found by gradient ascent: on "
+        "the pixels, on the pixels under jitter, blur, total variation and decay, and in "
+        "the latent space of an autoencoder. Best of %zu random starts, %zu steps, seed "
+        "%llu.</p><div class=scroll><table><tr><th></th><th>naive</th>"
+        "<th>regularised</th><th>latent</th></tr>\n",
+        g->units ? "hidden unit" : "class", g->starts, g->steps, (unsigned long long)g->seed);
+    for (size_t t = 0; t < g->targets; t++) RV_TRY(put_row(out, g, t, err));
+    rv_text_puts(out, "</table></div>\n");
+    RV_TRY(put_starts(out, g, err));
+    put_about(out, g);
+    rv_text_puts(out, "<p class=faint>Made by reverie " RV_VERSION_STRING "</p></html>\n");
+    return RV_OK;
+}
