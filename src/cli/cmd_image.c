@@ -111,7 +111,7 @@ static int run_train(const command *self, int argc, char **argv)
     return EXIT_OK;
 }
 
-static const command command_train = {
+static const command command_image_train = {
     .name = "image train",
     .arguments = "MODEL --data DIR [options]",
     .summary = "Train an image network: classifier, judge or autoencoder",
@@ -234,7 +234,7 @@ static int run_dream(const command *self, int argc, char **argv)
     return status == RV_OK ? EXIT_OK : fail(&err);
 }
 
-static const command command_dream = {
+static const command command_image_dream = {
     .name = "image dream",
     .arguments = "[options]",
     .summary = "Dream pictures of a classifier's classes and hidden units",
@@ -262,7 +262,7 @@ static const command command_dream = {
 
 static int run_image(const command *self, int argc, char **argv)
 {
-    static const command *const both[] = {&command_train, &command_dream};
+    static const command *const both[] = {&command_image_train, &command_image_dream};
     for (size_t i = 0; argc > 1 && i < 2; i++)
         if (strcmp(argv[1], both[i]->name + strlen("image ")) == 0)
             return both[i]->run(both[i], argc - 1, argv + 1);
