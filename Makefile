@@ -37,7 +37,7 @@ TOOL     := $(BUILD)/reverie
 
 objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all help dependencies test check check-real test-real test-page demo bench lint format install clean fuzz fuzzers
+.PHONY: all help dependencies test check check-real test-real test-page demo bench bench-dream lint format install clean fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -119,6 +119,14 @@ $(BUILD)/bench/%: $(BUILD)/float/bench/%.o $(LIBRARY)
 
 bench: $(BENCHES:%=$(BUILD)/bench/%) $(TOOL) ## measure: rates beside this machine's measured peak
 	@for b in $(BENCHES:%=$(BUILD)/bench/%); do $$b || exit 1; done
+
+bench-dream: $(TOOL) ## the dreaming table: make bench-dream CORPUS="a.txt b.txt" [PLAN=first]; resumes
+	@bench/bench_dream.py --plan $(or $(PLAN),first) $(CORPUS:%=--corpus %)
+
+# ---- the demo ----------------------------------------------------------------------------------
+demo: dependencies ## one real neuron: naive gibberish, its dream, the page demo/dream.html (3 minutes)
+	@$(MAKE) --no-print-directory -j2 $(TOOL)
+	@TOOL=$(TOOL) tools/demo
 
 # ---- fuzzing -----------------------------------------------------------------------------------
 # fuzz/fuzz_X.c has a LLVMFuzzerTestOneInput, tests/fixtures/fuzz/X/ its corpus. Every test run
