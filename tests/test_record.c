@@ -103,8 +103,8 @@ static void put_all(rv_text *out)
     rv_simulated_token_entry simulated = {RV_STRING(" Paris"), 1.5, 1.25};
     rv_simulated_entry held_out = {"top", true, 0.75, &simulated, 1};
     rv_score_entry scores[2] = {
-        {"simulation", "correlation", 0.5, 0.25, 0.75, NULL},
-        {"detection", "accuracy", NAN, NAN, NAN, "one truth is missing"}};
+        {"simulation", "correlation", 0.5, 0.25, 0.75, NULL, "test"},
+        {"detection", "accuracy", NAN, NAN, NAN, "one truth is missing", NULL}};
     rv_explanation_record explanation = rv_explanation_record_empty();
     explanation.text = RV_STRING("capitals of countries");
     explanation.chosen = true;

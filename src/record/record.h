@@ -201,6 +201,7 @@ typedef struct rv_score_entry {
     const char *measure; /* "correlation", "r_squared", "deviation", "accuracy", "area", ... */
     double value, low, high; /* low, high: central 95 % of the bootstrap */
     const char *why;
+    const char *split; /* "test"; "valid": it decided what was chosen */
 } rv_score_entry;
 
 typedef struct rv_simulated_token_entry {

@@ -130,7 +130,7 @@ STRUCT(rv_quantiles_record, rv_quantiles, MAY(rv_quantiles_record, NAME, corpus)
 static STRUCT(rv_score_entry, score, NEED(rv_score_entry, NAME, scorer),
               NEED(rv_score_entry, NAME, measure), MAY(rv_score_entry, NUMBER, value),
               MAY(rv_score_entry, NUMBER, low), MAY(rv_score_entry, NUMBER, high),
-              MAY(rv_score_entry, NAME, why));
+              MAY(rv_score_entry, NAME, why), MAY(rv_score_entry, NAME, split));
 
 static STRUCT(rv_simulated_token_entry, simulated_token,
               NEED(rv_simulated_token_entry, TEXT, text),

@@ -1,0 +1,715 @@
+/* Known truth: a planted neuron that fires on colours, and language models built by hand that know
+ * what "colours", "animals" and "units" are. The right explanation must score high, wrong ones low, by
+ * every way of scoring; and whatever goes wrong on the way, what was found stays. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "explain/explain.h"
+#include "explain/explained.h"
+#include "explain/gather.h"
+#include "explain/judge.h"
+
+/* ---- the planted neuron ---------------------------------------------------------------------- */
+static const char *const colours[] = {" red", " blue", " green", " yellow", " grey", NULL};
+static const double strengths[] = {5, 4.5, 4, 5.5, 4.2};
+static const char *const animals[] = {" cat", " dog", " horse", " bird", NULL};
+static const char *const units[] = {" metres", " miles", " yards", " inches", NULL};
+static const char *const plain[] = {" the",  " old",    " house", " stood", " by",
+                                    " a",    " river",  " and",   " then",  " walked",
+                                    " away", " slowly", ",",      " of",    NULL};
+
+static size_t length_of(const char *const *words)
+{
+    size_t n = 0;
+    while (words[n]) n++;
+    return n;
+}
+
+static bool is_one_of(const char *token, size_t length, const char *const *words)
+{
+    for (; *words; words++)
+        if (strlen(*words) == length && strncmp(token, *words, length) == 0) return true;
+    return false;
+}
+
+static double planted(const char *token)
+{
+    for (size_t i = 0; colours[i]; i++)
+        if (strcmp(token, colours[i]) == 0) return strengths[i];
+    return -0.05; // a resting state below zero
+}
+
+/* A text of 14 tokens with so many colours; animals and units as everywhere. */
+static void add_text(rv_activation_records *list, rv_random *random, size_t with_colour)
+{
+    rv_activation_record record;
+    size_t count = 14;
+    assert_int_equal(rv_activation_record_init(&record, count, NULL), RV_OK);
+    for (size_t i = 0; i < count; i++) {
+        const char *const *words = i < with_colour                   ? colours
+                                   : rv_random_below(random, 5) == 0 ? animals
+                                   : rv_random_below(random, 5) == 0 ? units
+                                                                     : plain;
+        const char *token = words[rv_random_below(random, length_of(words))];
+        rv_activation_record_set(&record, i, token, strlen(token), planted(token), NULL);
+    }
+    for (size_t i = count - 1; i > 0; i--) { // shuffle
+        size_t j = rv_random_below(random, i + 1);
+        char *token = record.tokens[i];
+        double value = record.activations[i];
+        record.tokens[i] = record.tokens[j], record.activations[i] = record.activations[j];
+        record.tokens[j] = token, record.activations[j] = value;
+    }
+    assert_int_equal(rv_activation_records_push(list, &record, NULL), RV_OK);
+}
+
+static rv_evidence evidence_of(bool with_dreams)
+{
+    rv_evidence e = rv_evidence_empty();
+    rv_random random = rv_random_stream(42, 0, 0);
+    for (int i = 0; i < 20; i++) add_text(&e.top, &random, 2);
+    for (int i = 0; i < 15; i++) add_text(&e.random, &random, 0);
+    for (int i = 0; with_dreams && i < 5; i++) add_text(&e.dreams, &random, 7);
+    return e;
+}
+
+/* ---- models built by hand -------------------------------------------------------------------- */
+typedef struct oracle {
+    const char *const *answers; /* to questions for an explanation, by seed */
+    size_t answer_count, asked, revised;
+    size_t fail_after; /* questions; 0: never */
+    size_t questions;
+    bool talks;   /* wraps what it says in chatter */
+    bool weighs;  /* offers log-probabilities */
+    bool is_lost; /* never answers in the form that it is asked for */
+} oracle;
+
+static const char *const *meant_by(const char *explanation)
+{
+    static const char *const nothing[] = {NULL};
+    return strstr(explanation, "colour")   ? colours
+           : strstr(explanation, "animal") ? animals
+           : strstr(explanation, "unit")   ? units
+                                           : nothing;
+}
+
+static const char *last_message(const rv_chat_message *messages, size_t count)
+{
+    return messages[count - 1].content;
+}
+
+static rv_status count_question(oracle *o, rv_error *err)
+{
+    if (o->fail_after && o->questions++ >= o->fail_after)
+        return rv_fail(err, RV_ERR_NETWORK, "the line is dead");
+    return RV_OK;
+}
+
+/* Whether a text holds one of the words; inside << >> only, if marked. */
+static bool holds(const char *text, const char *end, const char *const *words, bool marked)
+{
+    bool inside = false;
+    for (const char *p = text; p < end; p++) {
+        if (strncmp(p, "<<", 2) == 0) inside = true;
+        if (strncmp(p, ">>", 2) == 0) inside = false;
+        for (size_t w = 0; words[w] && (inside || !marked); w++) {
+            size_t n = strlen(words[w]);
+            if (strncmp(p, words[w], n) == 0 && !isalpha((unsigned char)p[n])) return true;
+        }
+    }
+    return false;
+}
+
+/* The numbered line of a question: "3: ...". */
+static const char *numbered(const char *question, size_t number)
+{
+    char start[16];
+    snprintf(start, sizeof start, "\n%zu: ", number);
+    const char *found = strstr(question, start);
+    return found ? found + strlen(start) : NULL;
+}
+
+static bool verdict(const char *question, const char *system, size_t number)
+{
+    const char *text = numbered(question, number);
+    assert_non_null(text);
+    return holds(text, text + strcspn(text, "\n"), meant_by(question),
+                 strstr(system, "<< >>") != NULL);
+}
+
+/* 1 to 5: of the numbered texts, how many have a meant word marked. */
+static int rating(const char *question)
+{
+    int texts = 0, right = 0;
+    for (const char *text; (text = numbered(question, (size_t)texts + 1)); texts++)
+        right += holds(text, text + strcspn(text, "\n"), meant_by(question), true);
+    return texts ? 1 + 4 * right / texts : 1;
+}
+
+/* Probabilities: nearly sure of its answer. */
+static rv_status oracle_probe(void *self, double *logprobs, size_t *tokens,
+                              const rv_chat_probe *probe, rv_error *err)
+{
+    oracle *o = self;
+    RV_TRY(count_question(o, err));
+    const char *system = probe->messages[0].content;
+    const char *question = last_message(probe->messages, probe->message_count);
+    *tokens = 10 * probe->piece_count;
+    for (size_t i = 0; i < probe->piece_count; i++) {
+        size_t sure;
+        if (strstr(system, "Rate how well"))
+            sure = (size_t)rating(question) - 1;
+        else if (strstr(system, "said to fire"))
+            sure = verdict(question, system, 1);
+        else {
+            const char *piece = probe->pieces[i], *line = strchr(piece, '\n');
+            if (line) piece = line + 1;
+            sure = is_one_of(piece, strcspn(piece, "\t"), meant_by(question)) ? 9 : 0;
+        }
+        for (size_t k = 0; k < probe->candidate_count; k++)
+            logprobs[i * probe->candidate_count + k] = k == sure ? log(0.9) : log(0.01);
+    }
+    return RV_OK;
+}
+
+/* One token of the answer a byte; where a digit of a level stands, an alternative beside it. */
+static rv_status weigh_answer(rv_chat_answer *out, rv_error *err)
+{
+    size_t n = strlen(out->text);
+    RV_TRY(RV_NEW(out->tokens, n, err));
+    for (size_t i = 0; i < n; i++) {
+        rv_chat_token *token = &out->tokens[i];
+        *token = (rv_chat_token){.at = i, .length = 1};
+        out->token_count++;
+        RV_TRY(RV_NEW(token->alternatives, 2, err));
+        token->alternatives[0] = (rv_chat_alternative){rv_strndup(out->text + i, 1), log(0.9)};
+        token->alternatives[1] = (rv_chat_alternative){rv_strndup("2", 1), log(0.1)};
+        token->alternative_count = 2;
+    }
+    return RV_OK;
+}
+
+static void print_levels(rv_text *out, const char *question)
+{
+    const char *line = strstr(question, "Its tokens:\n") + strlen("Its tokens:\n");
+    while (*line) {
+        const char *token = strchr(line, '\t') + 1;
+        size_t length = strcspn(token, "\n");
+        bool fires = is_one_of(token, length, meant_by(question));
+        rv_text_printf(out, "%.*s\t%d\n", (int)(token + length - line), line, fires ? 8 : 0);
+        line = token + length + 1;
+    }
+}
+
+static rv_status oracle_complete(void *self, rv_chat_answer *out,
+                                 const rv_chat_request *request, rv_error *err)
+{
+    oracle *o = self;
+    RV_TRY(count_question(o, err));
+    const char *system = request->messages[0].content;
+    const char *question = last_message(request->messages, request->message_count);
+    rv_text text = {0};
+    if (o->talks) rv_text_puts(&text, "Certainly! Here is my answer:\n\n```\n");
+    if (o->is_lost)
+        rv_text_puts(&text, "");
+    else if (strstr(system, "say in one short phrase")) {
+        bool again = strstr(question, "led the reader astray") != NULL;
+        o->asked += !again;
+        o->revised += again;
+        rv_text_puts(&text, again ? "colours" : o->answers[request->seed % o->answer_count]);
+    } else if (strstr(system, "Rate how well")) {
+        rv_text_printf(&text, "%d", rating(question));
+    } else if (strstr(system, "said to fire")) {
+        for (size_t i = 1; numbered(question, i); i++)
+            rv_text_printf(&text, "%zu: %d\n", i, verdict(question, system, i));
+    } else {
+        print_levels(&text, question);
+    }
+    if (o->talks) rv_text_puts(&text, "\n```");
+    rv_text_append(&text, "", 0);
+    out->text = rv_text_take(&text);
+    out->answer_tokens = strlen(out->text);
+    return o->weighs && request->alternatives ? weigh_answer(out, err) : RV_OK;
+}
+
+static const rv_chat_backend probing = {"local", oracle_complete, oracle_probe, NULL, NULL};
+static const rv_chat_backend writing = {"endpoint", oracle_complete, NULL, NULL, NULL};
+
+static const char *const guesses[] = {"numbers", "animals", "words for colours",
+                                      "units of length", "animals"};
+
+static rv_chat *chat_with(oracle *o, const rv_chat_backend *backend,
+                          const rv_chat_options *options)
+{
+    rv_chat *chat;
+    rv_chat_options defaults = rv_chat_options_default();
+    assert_int_equal(
+        rv_chat_open(&chat, backend, o, "oracle", options ? options : &defaults, NULL), RV_OK);
+    return chat;
+}
+
+static const rv_measure *score_of(const rv_candidate *c, const char *scorer,
+                                  const char *measure)
+{
+    for (size_t i = 0; i < c->score_count; i++)
+        if (strcmp(c->scores[i].scorer, scorer) == 0 &&
+            strcmp(c->scores[i].measure, measure) == 0 &&
+            strcmp(c->scores[i].split, "test") == 0)
+            return &c->scores[i].value;
+    fail_msg("no %s %s", scorer, measure);
+    return NULL;
+}
+
+static const rv_candidate *baseline_of(const rv_explained *r, const char *name)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->candidates[i].baseline && strcmp(r->candidates[i].baseline, name) == 0)
+            return &r->candidates[i];
+    fail_msg("no baseline %s", name);
+    return NULL;
+}
+
+/* ---- known truth ----------------------------------------------------------------------------- */
+static void the_right_explanation_wins_by_every_way(void **state)
+{
+    (void)state;
+    static const struct {
+        const rv_chat_backend *backend;
+        bool talks, weighs, written;
+        rv_simulator way;
+    } ways[] = {{&probing, false, false, false, RV_SIMULATE_EXACT},
+                {&writing, false, true, false, RV_SIMULATE_LOGPROBS},
+                {&writing, true, false, false, RV_SIMULATE_LOGPROBS},
+                {&writing, true, false, true, RV_SIMULATE_TEXT}};
+    for (size_t w = 0; w < 4; w++) {
+        rv_evidence e = evidence_of(true);
+        oracle o = {.answers = guesses,
+                    .answer_count = 5,
+                    .talks = ways[w].talks,
+                    .weighs = ways[w].weighs};
+        rv_chat *chat = chat_with(&o, ways[w].backend, NULL);
+        rv_explain_params params = rv_explain_params_default();
+        params.other = "animals";
+        params.written = ways[w].written;
+        rv_explained r;
+        rv_error err;
+        if (rv_explain_evidence(&r, &e, chat, chat, &params, &err) != RV_OK)
+            fail_msg("%s", err.message);
+        assert_true(r.complete);
+        assert_int_equal(r.way, ways[w].way);
+        assert_int_equal(r.probabilities, w < 2);
+        assert_int_equal(r.unread, 0);
+        const rv_candidate *best = rv_explained_choice(&r);
+        assert_string_equal(best->text, "words for colours");
+        assert_true(score_of(best, "simulation", "correlation")->value > 0.9);
+        assert_true(score_of(best, "simulation", "correlation")->low > 0.85);
+        assert_true(score_of(best, "simulation", "r_squared")->value > 0.85);
+        assert_true(score_of(best, "simulation", "deviation")->value > 0.6);
+        assert_true(score_of(best, "detection", "accuracy")->value > 0.9);
+        assert_true(score_of(best, "fuzzing", "accuracy")->value > 0.9);
+        assert_true(score_of(best, "rating", "expected")->value > 0.85);
+        assert_true(score_of(best, "fuzzing", "answered")->value == 1);
+        if (w < 2)
+            assert_true(score_of(best, "detection", "area")->value > 0.9);
+        else
+            assert_false(score_of(best, "detection", "area")->defined);
+        assert_true(
+            score_of(baseline_of(&r, "another neuron"), "simulation", "correlation")->value <
+            0.2);
+        assert_false(score_of(baseline_of(&r, "empty"), "simulation", "correlation")->defined);
+        // a neuron that looks at single tokens only is what the lookup is good at
+        assert_true(
+            score_of(baseline_of(&r, "token lookup"), "simulation", "correlation")->value >
+            0.9);
+        assert_int_equal(o.asked, 5);
+        assert_int_equal(o.revised, 2);
+        rv_explained_release(&r);
+        rv_chat_close(chat);
+        rv_evidence_release(&e);
+    }
+}
+
+static void wrong_explanations_score_low_by_every_scorer(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"animals", "units of length", "numbers"};
+    for (size_t i = 0; i < 3; i++) {
+        rv_evidence e = evidence_of(false);
+        oracle o = {.answers = &wrong[i], .answer_count = 1};
+        rv_chat *chat = chat_with(&o, &probing, NULL);
+        rv_explain_params params = rv_explain_params_default();
+        params.revisions = 0;
+        rv_explained r;
+        assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
+        const rv_candidate *best = rv_explained_choice(&r);
+        const rv_measure *m = score_of(best, "simulation", "correlation");
+        assert_true(m->defined ? m->value < 0.2 : strcmp(wrong[i], "numbers") == 0);
+        assert_true(score_of(best, "simulation", "r_squared")->value < 0.2);
+        assert_true(score_of(best, "detection", "accuracy")->value < 0.7);
+        assert_true(score_of(best, "fuzzing", "accuracy")->value < 0.7);
+        assert_true(score_of(best, "rating", "expected")->value < 0.2);
+        rv_explained_release(&r);
+        rv_chat_close(chat);
+        rv_evidence_release(&e);
+    }
+}
+
+/* Wrong guesses only; the second round, which sees the contradicting dreams, finds it. */
+static void the_second_round_repairs(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"animals", "numbers"};
+    for (int dreams = 0; dreams < 2; dreams++) {
+        rv_evidence e = evidence_of(dreams);
+        oracle o = {.answers = wrong, .answer_count = 2};
+        rv_chat *chat = chat_with(&o, &probing, NULL);
+        rv_explain_params params = rv_explain_params_default();
+        rv_explained r;
+        assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
+        const rv_candidate *best = rv_explained_choice(&r);
+        assert_string_equal(best->text, "colours");
+        assert_int_equal(best->revision, 1);
+        assert_true(score_of(best, "simulation", "correlation")->value > 0.9);
+        rv_explained_release(&r);
+        rv_chat_close(chat);
+        rv_evidence_release(&e);
+    }
+}
+
+static void failures_are_the_worst_texts(void **state)
+{
+    (void)state;
+    rv_evidence e = evidence_of(false);
+    oracle o = {.answers = guesses + 1, .answer_count = 1}; // animals
+    rv_chat *chat = chat_with(&o, &probing, NULL);
+    rv_explain_params params = rv_explain_params_default();
+    params.revisions = 0;
+    rv_explained r;
+    assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
+    const rv_candidate *best = rv_explained_choice(&r);
+    assert_int_equal(best->text_count, 10);
+    size_t failed = 0;
+    for (size_t i = 0; i < best->text_count; i++) {
+        assert_string_equal(best->texts[i].kind, i < 5 ? "top" : "random");
+        failed += best->texts[i].failed;
+        if (best->texts[i].failed)
+            assert_true(i < 5); // where the neuron fires and it does not see why
+    }
+    assert_int_equal(failed, 3);
+    rv_explained_release(&r);
+    rv_chat_close(chat);
+    rv_evidence_release(&e);
+}
+
+static void the_same_seed_gives_the_same_lines(void **state)
+{
+    (void)state;
+    rv_text lines[2] = {{0}, {0}};
+    for (int i = 0; i < 2; i++) {
+        rv_evidence e = evidence_of(true);
+        oracle o = {.answers = guesses, .answer_count = 5};
+        rv_chat *chat = chat_with(&o, &probing, NULL);
+        rv_explain_params params = rv_explain_params_default();
+        rv_explained r;
+        assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
+        rv_explained_about about = {"corpus and dreams", RV_STYLE_PAIRS, "a", "b", 1};
+        assert_int_equal(rv_explained_put(&lines[i], &r, &about, NULL), RV_OK);
+        rv_simulation_results results;
+        assert_int_equal(rv_explained_results(&results, &r, &e, NULL), RV_OK);
+        assert_int_equal(results.explanations[0].count, 10);
+        assert_true(results.explanations[0].correlation > 0.9);
+        rv_simulation_results_release(&results);
+        rv_explained_release(&r);
+        rv_chat_close(chat);
+        rv_evidence_release(&e);
+    }
+    assert_string_equal(lines[0].bytes, lines[1].bytes);
+    assert_int_equal(strncmp(lines[0].bytes, "{\"type\":\"explanation\"", 21), 0);
+    rv_text_release(&lines[0]);
+    rv_text_release(&lines[1]);
+}
+
+/* ---- trouble --------------------------------------------------------------------------------- */
+static void what_was_found_survives_trouble(void **state)
+{
+    (void)state;
+    for (size_t after = 1; after < 60; after++) {
+        rv_evidence e = evidence_of(true);
+        oracle o = {.answers = guesses, .answer_count = 5, .fail_after = after};
+        rv_chat *chat = chat_with(&o, &probing, NULL);
+        rv_explain_params params = rv_explain_params_default();
+        rv_explained r;
+        rv_error err;
+        assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, &err),
+                         RV_ERR_NETWORK);
+        assert_false(r.complete);
+        size_t guessed = 0;
+        for (size_t i = 0; i < r.count; i++)
+            guessed += !r.candidates[i].baseline && !r.candidates[i].revision;
+        // the fourth repeats the first
+        assert_int_equal(guessed, after < 4 ? after : after < 5 ? 3 : 4);
+        if (after >= 5) assert_non_null(rv_explained_choice(&r));
+        if (after >= 40)
+            assert_string_equal(rv_explained_choice(&r)->text, "words for colours");
+        rv_explained_release(&r);
+        rv_chat_close(chat);
+        rv_evidence_release(&e);
+    }
+}
+
+static void a_spent_budget_keeps_what_was_bought(void **state)
+{
+    (void)state;
+    rv_evidence e = evidence_of(true);
+    oracle o = {.answers = guesses, .answer_count = 5};
+    rv_chat_options options = rv_chat_options_default();
+    options.budget_requests = 30;
+    rv_chat *chat = chat_with(&o, &probing, &options);
+    rv_explain_params params = rv_explain_params_default();
+    rv_explained r;
+    rv_error err;
+    assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, &err), RV_ERR_CANCELLED);
+    assert_true(rv_chat_used(chat).exhausted);
+    assert_int_equal(rv_chat_used(chat).requests, 30);
+    assert_non_null(rv_explained_choice(&r));
+    rv_explained_release(&r);
+    rv_chat_close(chat);
+    rv_evidence_release(&e);
+}
+
+static bool stop_at_thirty(void *context, const rv_progress *event)
+{
+    (void)context;
+    return event->done < 30;
+}
+
+static void the_user_can_stop(void **state)
+{
+    (void)state;
+    rv_evidence e = evidence_of(true);
+    oracle o = {.answers = guesses, .answer_count = 5};
+    rv_chat *chat = chat_with(&o, &probing, NULL);
+    rv_explain_params params = rv_explain_params_default();
+    params.progress = stop_at_thirty;
+    rv_explained r;
+    assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_ERR_CANCELLED);
+    assert_non_null(rv_explained_choice(&r));
+    rv_explained_release(&r);
+    rv_chat_close(chat);
+    rv_evidence_release(&e);
+}
+
+static void a_model_that_says_nothing_is_told(void **state)
+{
+    (void)state;
+    rv_evidence e = evidence_of(false);
+    oracle o = {.answers = guesses, .answer_count = 5}, lost = {.is_lost = true};
+    rv_chat *good = chat_with(&o, &writing, NULL), *bad = chat_with(&lost, &writing, NULL);
+    rv_explain_params params = rv_explain_params_default();
+    rv_explained r;
+    rv_error err;
+    assert_int_equal(rv_explain_evidence(&r, &e, bad, good, &params, &err), RV_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "none of 5 answers held an explanation"));
+    rv_explained_release(&r);
+    assert_int_equal(rv_explain_evidence(&r, &e, good, bad, &params, &err), RV_OK);
+    assert_int_equal(r.unread, r.simulated);
+    const rv_candidate *best = rv_explained_choice(&r);
+    assert_false(score_of(best, "simulation", "correlation")->defined);
+    assert_true(score_of(best, "detection", "answered")->value == 0);
+    assert_false(score_of(best, "detection", "accuracy")->defined);
+    assert_false(score_of(best, "rating", "expected")->defined);
+    rv_explained_release(&r);
+    rv_chat_close(good);
+    rv_chat_close(bad);
+    rv_evidence_release(&e);
+}
+
+static void evidence_that_cannot_be_scored_is_refused(void **state)
+{
+    (void)state;
+    oracle o = {.answers = guesses, .answer_count = 5};
+    rv_chat *chat = chat_with(&o, &probing, NULL);
+    rv_explain_params params = rv_explain_params_default();
+    rv_explained r;
+    rv_error err;
+    rv_evidence e = evidence_of(false);
+    params.from_corpus = false;
+    assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "expected dreams"));
+    params.from_corpus = true;
+    e.top.items[3].activations[2] = NAN;
+    assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, &err), RV_ERR_NUMERIC);
+    rv_evidence_release(&e);
+    e = rv_evidence_empty();
+    assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, &err), RV_ERR_USAGE);
+    assert_int_equal(o.questions, 0);
+    rv_chat_close(chat);
+}
+
+static void count_text(void *context, const char *text)
+{
+    (void)text;
+    ++*(size_t *)context;
+}
+
+static void a_dry_run_goes_the_whole_way(void **state)
+{
+    (void)state;
+    size_t shown = 0;
+    rv_chat_options options = rv_chat_options_default();
+    options.dry_run = true;
+    options.show = count_text;
+    options.show_context = &shown;
+    oracle o = {.answers = guesses, .answer_count = 5};
+    for (int way = 0; way < 2; way++) {
+        rv_evidence e = evidence_of(true);
+        rv_chat *chat = chat_with(&o, way ? &writing : &probing, &options);
+        rv_explain_params params = rv_explain_params_default();
+        rv_explained r;
+        rv_error err;
+        if (rv_explain_evidence(&r, &e, chat, chat, &params, &err) != RV_OK)
+            fail_msg("%s", err.message);
+        assert_true(r.complete);
+        assert_true(shown > 40);
+        assert_int_equal(o.questions, 0);
+        rv_explained_release(&r);
+        rv_chat_close(chat);
+        rv_evidence_release(&e);
+    }
+}
+
+/* ---- details --------------------------------------------------------------------------------- */
+static void numbers_in_two_tokens_are_followed(void **state)
+{
+    (void)state;
+    rv_chat_alternative first[] = {
+        {(char *)" 1", log(0.5)}, {(char *)"0", log(0.3)}, {(char *)"x", log(0.2)}};
+    rv_chat_alternative second[] = {{(char *)"0", log(0.75)}, {(char *)"\n", log(0.25)}};
+    rv_chat_token tokens[] = {{0, 2, 0, NULL, 0}, {2, 1, 0, first, 3}, {3, 1, 0, second, 2}};
+    rv_chat_answer answer = {.text = (char *)"a\t10", .tokens = tokens, .token_count = 3};
+    double p[11], out[11];
+    assert_true(rv_number_logprobs(out, 0, 10, &answer, 2));
+    assert_true(rv_renormalise(p, out, 11));
+    assert_true(fabs(p[0] - 0.3 / 0.8) < 1e-9);
+    assert_true(fabs(p[1] - 0.5 * 0.25 / 0.8) < 1e-9);
+    assert_true(fabs(p[10] - 0.5 * 0.75 / 0.8) < 1e-9);
+    assert_false(rv_number_logprobs(out, 0, 10, &answer, 0)); // no alternatives there
+    assert_false(rv_number_logprobs(out, 0, 10, &answer, 9)); // no such place
+}
+
+static void exams_hold_right_and_wrong(void **state)
+{
+    (void)state;
+    rv_evidence e = evidence_of(false);
+    rv_splits s;
+    assert_int_equal(rv_split_records(&s, &e.top, &e.random, 5, NULL), RV_OK);
+    rv_exam exam;
+    assert_int_equal(rv_exam_detect(&exam, &s.test, 5.5, 1, NULL), RV_OK);
+    size_t yes = 0, changes = 0;
+    for (size_t i = 0; i < exam.count; i++) {
+        yes += exam.truths[i];
+        changes += i && exam.truths[i] != exam.truths[i - 1];
+    }
+    assert_int_equal(exam.count, 10);
+    assert_int_equal(yes, 5);
+    assert_true(changes > 1); // they come mixed
+    rv_exam_release(&exam);
+    assert_int_equal(rv_exam_fuzz(&exam, &s.test, 5.5, 1, NULL), RV_OK);
+    assert_int_equal(exam.count, 10);
+    for (size_t i = 0; i < exam.count; i++) {
+        const char *text = exam.texts[i];
+        assert_int_equal(holds(text, text + strlen(text), colours, true), exam.truths[i]);
+    }
+    rv_exam_release(&exam);
+    rv_splits_release(&s);
+    rv_evidence_release(&e);
+}
+
+static void runs_become_evidence(void **state)
+{
+    (void)state;
+    static const char lines[] =
+        "{\"type\":\"run\",\"v\":1,\"id\":\"0011223344556677\",\"target\":{\"name\":\"L1.N2\","
+        "\"sign\":-1},"
+        "\"method\":\"reverie\",\"seed\":1,\"budget\":1,\"model\":{\"name\":\"tiny\"}}\n"
+        "{\"type\":\"dream\",\"v\":1,\"text\":\"a b\",\"tokens\":[{\"id\":1,\"text\":\"a\"},"
+        "{\"id\":2,\"text\":\" "
+        "b\",\"value\":-3}],\"activation\":3,\"cross_entropy\":4,\"headline\":true,"
+        "\"method\":\"reverie\",\"seed\":1}\n"
+        "{\"type\":\"dream\",\"v\":1,\"text\":\"a c\",\"tokens\":[{\"id\":1,\"text\":\"a\"},"
+        "{\"id\":3,\"text\":\" c\",\"value\":-9}],\"activation\":9,\"cross_entropy\":9,"
+        "\"method\":\"reverie\",\"seed\":1}\n"
+        "{\"type\":\"example\",\"v\":1,\"kind\":\"top\",\"tokens\":[{\"id\":1,\"text\":\"a\","
+        "\"value\":1},"
+        "{\"id\":2,\"text\":\" b\",\"value\":-2}],\"activation\":2}\n"
+        "{\"type\":\"example\",\"v\":1,\"kind\":\"top\",\"tokens\":[{\"id\":4,\"text\":\"d\","
+        "\"value\":-5}],\"activation\":5}\n"
+        "{\"type\":\"example\",\"v\":1,\"kind\":\"top\",\"tokens\":[{\"id\":1,\"text\":\"a\","
+        "\"value\":1},"
+        "{\"id\":2,\"text\":\" b\",\"value\":-2}],\"activation\":2}\n"
+        "{\"type\":\"example\",\"v\":1,\"kind\":\"random\",\"tokens\":[{\"id\":1,\"text\":"
+        "\"a\",\"value\":1},"
+        "{\"id\":9,\"text\":\" z\"}],\"activation\":2}\n"
+        "{\"type\":\"example\",\"v\":1,\"kind\":\"quantile\",\"quantile\":\"0.9-0.99\","
+        "\"tokens\":"
+        "[{\"id\":1,\"text\":\"a\",\"value\":-1}],\"activation\":1}\n"
+        "{\"type\":\"example\",\"v\":1,\"kind\":\"quantile\",\"quantile\":\"0.99-1\","
+        "\"tokens\":"
+        "[{\"id\":1,\"text\":\"a\",\"value\":-2}],\"activation\":2}\n"
+        "{\"type\":\"attribution\",\"v\":1,\"text\":\"a b\",\"activation\":3,\"tokens\":["
+        "{\"id\":1,\"text\":\"a\",\"best\":{\"text\":\"e\",\"id\":5,\"activation\":2.9,"
+        "\"drop\":0.1}},"
+        "{\"id\":2,\"text\":\" b\",\"best\":{\"text\":\" "
+        "f\",\"id\":6,\"activation\":0.5,\"drop\":2.5}}]}\n";
+    rv_runs runs = {0};
+    rv_error err;
+    rv_evidence e = rv_evidence_empty();
+    if (rv_runs_parse(&runs, lines, sizeof lines - 1, "run", &err) != RV_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(rv_evidence_add_run(&e, &runs.items[0], &err), RV_OK);
+    assert_int_equal(e.dreams.count, 1); // the headline, not the unreadable one
+    assert_true(e.dreams.items[0].activations[0] == 0);
+    assert_true(e.dreams.items[0].activations[1] == 3);
+    assert_int_equal(e.top.count, 2);
+    assert_string_equal(e.top.items[0].tokens[0], "d");
+    assert_true(e.top.items[1].activations[0] == -1);
+    assert_int_equal(e.random.count, 0); // a value is missing
+    assert_int_equal(e.quantile_count, 2);
+    assert_true(e.quantiles[1].items[0].activations[0] == 2);
+    assert_int_equal(e.pairs.count, 1);
+    assert_string_equal(e.pairs.items[0].before, "a");
+    assert_string_equal(e.pairs.items[0].replacement, " f");
+    rv_evidence_release(&e);
+    rv_runs_release(&runs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_right_explanation_wins_by_every_way),
+        cmocka_unit_test(wrong_explanations_score_low_by_every_scorer),
+        cmocka_unit_test(the_second_round_repairs),
+        cmocka_unit_test(failures_are_the_worst_texts),
+        cmocka_unit_test(the_same_seed_gives_the_same_lines),
+        cmocka_unit_test(what_was_found_survives_trouble),
+        cmocka_unit_test(a_spent_budget_keeps_what_was_bought),
+        cmocka_unit_test(the_user_can_stop),
+        cmocka_unit_test(a_model_that_says_nothing_is_told),
+        cmocka_unit_test(evidence_that_cannot_be_scored_is_refused),
+        cmocka_unit_test(a_dry_run_goes_the_whole_way),
+        cmocka_unit_test(numbers_in_two_tokens_are_followed),
+        cmocka_unit_test(exams_hold_right_and_wrong),
+        cmocka_unit_test(runs_become_evidence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
