@@ -209,7 +209,9 @@ static rv_status pretokenizer(rv_tokenizer *tok, const json_t *json, int depth, 
     if (strcmp(type, "WhitespaceSplit") == 0)
         return add_class(tok, rv_is_space, RV_SPLIT_REMOVED, err);
     if (strcmp(type, "Whitespace") == 0) {
-        static const char words[] = "\\w+|[^\\w\\s]+";
+        // \w of Rust's regular expressions: with the joiners, without Oniguruma's extras.
+        static const char words[] = "[" RV_REGEX_LETTERS "\\x{200C}\\x{200D}]+|"
+                                    "[^" RV_REGEX_LETTERS "\\x{200C}\\x{200D}\\s]+";
         return rv_pretokenizer_add_regex(&tok->pretokenizer, words, sizeof words - 1,
                                          RV_SPLIT_REMOVED, true, err);
     }

@@ -19,13 +19,11 @@ struct rv_regex_scratch {
 };
 
 // Inside brackets: what Oniguruma means by \s (PCRE2 adds U+180E) and by \w (PCRE2 leaves
-// marks and connectors out).
-#define SPACE  \
-    "\\t-\\r " \
-    "\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
-#define WORD                                                                    \
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}" \
-    "\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
+// marks and connectors out; Oniguruma has six numbers of Latin-1 in it).
+#define SPACE                                                              \
+    "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}" \
+    "\\x{202F}\\x{205F}\\x{3000}"
+#define WORD RV_REGEX_LETTERS "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
 
 static rv_status unsupported(rv_error *err, const char *pattern, size_t length,
                              const char *what)
