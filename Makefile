@@ -92,8 +92,11 @@ $(BUILD)/tests-double/%: $(BUILD)/double/tests/double/%.o $(DOUBLE)
 
 PROGRAMS := $(TESTS:%=$(BUILD)/tests/%) $(REPLAYS:%=$(BUILD)/tests/%) $(DOUBLE_TESTS:%=$(BUILD)/tests-double/%)
 
+# The page wants a browser: that is `make test-page`.
+SCRIPTS := $(filter-out tests/test_page.py,$(sort $(wildcard tests/test_*.sh tests/test_*.py)))
+
 check: $(PROGRAMS) $(TOOL) $(SHARED) ## run the tests without installing anything
-	@BUILD=$(BUILD) tests/run $(PROGRAMS) $(sort $(wildcard tests/test_*.sh tests/test_*.py))
+	@BUILD=$(BUILD) tests/run $(PROGRAMS) $(SCRIPTS)
 
 $(BUILD)/tests-real/%: $(BUILD)/float/tests/real/%.o $(LIBRARY)
 	@mkdir -p $(@D)
