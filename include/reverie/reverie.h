@@ -72,7 +72,9 @@ typedef bool (*rv_progress_fn)(void *context, const rv_progress *event);
 #endif
 
 /* One header an area; each may also be included by itself. */
+#include "reverie/dream.h"
 #include "reverie/hub.h"
+#include "reverie/model.h"
 #include "reverie/report.h"
 #include "reverie/image.h"
 

@@ -1,9 +1,11 @@
 #include "api/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "hub/resolve.h"
 
@@ -54,6 +56,43 @@ rv_status rv_choose_bos(int32_t *bos, const char **why, const rv_tokenizer *toke
     return RV_OK;
 }
 
+/* llama2.c calls its tokenizers tokenizer.bin, and tok512.bin where the vocabulary is its own. */
+static rv_status open_llama2c_tokenizer(rv_tokenizer **out, const char *folder,
+                                        const rv_checkpoint *checkpoint, rv_error *err)
+{
+    char own[64];
+    long long tokens =
+        json_integer_value(json_object_get(rv_checkpoint_config(checkpoint), "vocab_size"));
+    snprintf(own, sizeof own, "tok%lld.bin", tokens);
+    const char *const names[] = {own, "tokenizer.bin"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *file = rv_path_join(folder, names[i]);
+        if (!file) return rv_fail_memory(err, strlen(folder));
+        bool exists = rv_file_exists(file);
+        rv_status status = exists ? rv_tokenizer_open(out, file, checkpoint, err) : RV_OK;
+        free(file);
+        if (exists) return status;
+    }
+    return rv_fail(err, RV_ERR_NOT_FOUND, "%s: expected tokenizer.bin or %s, found neither",
+                   folder, own);
+}
+
+rv_status rv_open_tokenizer(rv_tokenizer **out, const char *path,
+                            const rv_checkpoint *checkpoint, rv_error *err)
+{
+    rv_format format = rv_checkpoint_format(checkpoint);
+    if (format == RV_FORMAT_GGUF || rv_folder_exists(path))
+        return rv_tokenizer_open(out, path, checkpoint, err);
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? rv_strndup(path, (size_t)(slash - path + 1)) : rv_strndup(".", 1);
+    if (!folder) return rv_fail_memory(err, strlen(path));
+    rv_status status = format == RV_FORMAT_LLAMA2C
+                           ? open_llama2c_tokenizer(out, folder, checkpoint, err)
+                           : rv_tokenizer_open(out, folder, checkpoint, err);
+    free(folder);
+    return status;
+}
+
 rv_status rv_open_parts(char **path, rv_checkpoint **checkpoint, rv_tokenizer **tokenizer,
                         const char *name, rv_error *err)
 {
@@ -63,7 +102,7 @@ rv_status rv_open_parts(char **path, rv_checkpoint **checkpoint, rv_tokenizer **
     rv_status status;
     RV_GOTO(rv_resolve_model(path, name, err));
     RV_GOTO(rv_checkpoint_open(checkpoint, *path, err));
-    RV_GOTO(rv_tokenizer_open(tokenizer, *path, *checkpoint, err));
+    RV_GOTO(rv_open_tokenizer(tokenizer, *path, *checkpoint, err));
     return RV_OK;
 done:
     rv_checkpoint_close(*checkpoint);
@@ -98,6 +137,10 @@ static rv_status fill(rv_model *m, const char *name, const rv_model_params *para
     RV_TRY(rv_transformer_load(&m->transformer, m->checkpoint, &options, err));
     RV_TRY(check_vocabulary(m, err));
     m->file_bytes = rv_checkpoint_bytes(m->checkpoint);
+    m->bos_choice = params->bos;
+    m->encoding = params->special ? RV_ENCODE_SPECIAL : RV_ENCODE_PLAIN;
+    m->progress = params->progress;
+    m->progress_context = params->progress_context;
     m->threads = params->threads > 0 ? params->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
     const char *quantisation = rv_quantisation_name(m->checkpoint);
     m->quantisation = rv_strndup(quantisation, strlen(quantisation));

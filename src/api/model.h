@@ -18,12 +18,20 @@ struct rv_model {
     int threads;
     int32_t bos;         /* what goes first; -1: nothing */
     const char *bos_why; /* how that came about */
+    rv_bos_choice bos_choice;
+    unsigned encoding; /* flags for rv_tokenizer_encode of a user's text */
+    rv_progress_fn progress;
+    void *progress_context;
 };
 
 /* The first token of every prompt, by the user's choice or the tokenizer's configuration; -1: none.
  * The document separator stands in where a model has no BOS of its own. */
 rv_status rv_choose_bos(int32_t *bos, const char **why, const rv_tokenizer *tokenizer,
                         rv_bos_choice choice, rv_error *err);
+
+/* The tokenizer that belongs to the checkpoint at `path`: in it, in its folder, or beside it. */
+rv_status rv_open_tokenizer(rv_tokenizer **out, const char *path,
+                            const rv_checkpoint *checkpoint, rv_error *err);
 
 /* Path, checkpoint and tokenizer of a name; weights are not read. All are the caller's. */
 rv_status rv_open_parts(char **path, rv_checkpoint **checkpoint, rv_tokenizer **tokenizer,

@@ -5,6 +5,11 @@
 
 #include "options.h"
 
+extern const command command_info;
+extern const command command_tokenize;
+extern const command command_score;
+extern const command command_activations;
+extern const command command_generate;
 extern const command command_get;
 extern const command command_report;
 extern const command command_dream;

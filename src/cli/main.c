@@ -1,9 +1,15 @@
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "commands.h"
 
 static const command *const commands[] = {
+    &command_info,
+    &command_tokenize,
+    &command_score,
+    &command_activations,
+    &command_generate,
     &command_get,
     &command_report,
     &command_dream,
@@ -20,17 +26,28 @@ static void print_commands(FILE *stream)
     fprintf(stream, "\nreverie COMMAND --help tells more.\n");
 }
 
+/* The last bytes must reach their reader before a command may call itself done. */
+static int finish(int code)
+{
+    bool flushed = fflush(stdout) == 0;
+    if (flushed && !ferror(stdout)) return code;
+    fprintf(stderr, "reverie: cannot write to standard output%s%s\n", flushed ? "" : ": ",
+            flushed ? "" : strerror(errno));
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_commands(stdout);
-        return EXIT_OK;
+        return finish(EXIT_OK);
     }
     if (strcmp(name, "--version") == 0) name = "version";
     catch_signals();
     for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0) return commands[i]->run(commands[i], argc - 1, argv + 1);
+        if (strcmp(commands[i]->name, name) == 0)
+            return finish(commands[i]->run(commands[i], argc - 1, argv + 1));
     if (*name) fprintf(stderr, "reverie: unknown command '%s'\n\n", name);
     print_commands(stderr);
     return EXIT_USAGE;

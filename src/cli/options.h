@@ -79,8 +79,60 @@ void catch_signals(void);
  * width. */
 rv_terminal terminal_of_stdout(void);
 
+/* Whether Ctrl-C or SIGTERM came. */
+bool was_interrupted(void);
+
 /* The text a command works on: --text, --file, or standard input. malloc'ed; NULL after having
  * explained itself on stderr. */
 char *read_text(const char *text, const char *file, size_t *length);
+
+/* ---- commands on a model and a text --------------------------------------------------------- */
+
+typedef struct model_options {
+    int bos; /* -1: not said */
+    bool special;
+    int64_t threads;
+    const char *kernels;
+} model_options;
+
+#define MODEL_OPTIONS_DEFAULT {.bos = -1}
+
+/* The rows of every command that puts text into a model. */
+#define TEXT_ROWS(text, file)                                                              \
+    {"text", 0, OPTION_STRING, &(text), "T", "the text"},                                  \
+    {                                                                                      \
+        "file", 'f', OPTION_STRING, &(file), "F", "a file with the text (default: standard input)" \
+    }
+#define TOKEN_ROWS(m)                                                                      \
+    {"bos", 0, OPTION_CHOICE, &(m).bos, NULL,                                              \
+     "put BOS, or the document separator, first; --no-bos: do not"},                       \
+    {                                                                                      \
+        "special", 0, OPTION_FLAG, &(m).special, NULL,                                     \
+            "special tokens written in the text count as such"                             \
+    }
+#define MODEL_ROWS(m)                                                                      \
+    {"threads", 0, OPTION_INTEGER, &(m).threads, "N", "default: all processors"},          \
+    {                                                                                      \
+        "kernels", 0, OPTION_STRING, &(m).kernels, "NAME",                                 \
+            "avx512, avx2, portable or reference (default: the fastest)"                   \
+    }
+
+/* With progress on stderr. */
+rv_model_params model_params(const model_options *options);
+
+/* Prints and frees what a function of the library gave; else explains its failure. */
+int print_object(rv_status status, char *json, const rv_error *err);
+
+/* Any bytes; on a terminal, controls other than newline and tab become '?'. */
+void put_text(const char *bytes, size_t length);
+
+/* Tokens as lines of text, each on a background as strong as sign * value / scale. */
+void put_heat(const rv_tokens *tokens, double sign, double scale);
+
+/* One token as it may be shown inside a line: malloc'ed, "?" where memory is short. */
+char *visible_token(const rv_token *token);
+
+/* "no BOS (the tokenizer's configuration adds none)" */
+void put_bos(const rv_bos *bos);
 
 #endif

@@ -25,6 +25,11 @@ void catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+bool was_interrupted(void)
+{
+    return interrupted;
+}
+
 void end_progress(void)
 {
     if (line_open) fputs(isatty(STDERR_FILENO) ? "\r\033[K" : "", stderr);
@@ -38,7 +43,9 @@ bool show_progress(void *context, const rv_progress *event)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-    bool terminal = isatty(STDERR_FILENO), complete = event->total > 0 && event->done >= event->total;
+    bool terminal = isatty(STDERR_FILENO);
+    if (last == 0 && !terminal) last = now; // quick work leaves no lines in a log
+    bool complete = event->total > 0 && event->done >= event->total;
     if (complete ? !line_open : now - last < (terminal ? 0.1 : 5)) return !interrupted;
     last = now;
     line_open = true;
@@ -105,6 +112,8 @@ char *read_text(const char *text, const char *file, size_t *length)
         return copy ? memcpy(copy, text, *length + 1) : NULL;
     }
     FILE *stream = file && strcmp(file, "-") != 0 ? fopen(file, "rb") : stdin;
+    if (stream == stdin && isatty(STDIN_FILENO))
+        fprintf(stderr, "type the text, then press Ctrl-D on a line of its own\n");
     char *bytes = stream ? read_stream(stream, length) : NULL;
     if (!bytes) {
         fprintf(stderr, "reverie: %s: ", file ? file : "standard input");

@@ -25,16 +25,26 @@ static double inverse_frequency(const rv_rope_config *rope, size_t i, size_t rot
     return (1 - smooth) * f / rope->factor + smooth * f;
 }
 
+static bool uses_rope(const rv_config *c, size_t table)
+{
+    for (size_t l = 0; c->rotary_size && l < c->layers; l++)
+        if ((size_t)c->layer[l].rope == table) return true;
+    return false;
+}
+
+static size_t rope_positions(const rv_config *c)
+{
+    return c->context < ROPE_POSITIONS_MAX ? c->context : ROPE_POSITIONS_MAX;
+}
+
 static rv_status init_rope(rv_transformer *m, rv_error *err)
 {
     const rv_config *c = &m->config;
     m->rope_pairs = c->rotary_size / 2;
     if (m->rope_pairs == 0) return RV_OK;
-    m->rope_positions = c->context < ROPE_POSITIONS_MAX ? c->context : ROPE_POSITIONS_MAX;
+    m->rope_positions = rope_positions(c);
     for (size_t t = 0; t < RV_ROPE_TABLES; t++) {
-        bool used = false;
-        for (size_t l = 0; l < c->layers; l++) used = used || (size_t)c->layer[l].rope == t;
-        if (!used) continue;
+        if (!uses_rope(c, t)) continue;
         RV_TRY(RV_NEW(m->cosine[t], m->rope_positions * m->rope_pairs, err));
         RV_TRY(RV_NEW(m->sine[t], m->rope_positions * m->rope_pairs, err));
         for (size_t i = 0; i < m->rope_pairs; i++) {
@@ -199,6 +209,14 @@ size_t rv_config_parameters(const rv_config *c)
                    (c->qk_norm ? 2 * c->head_size : 0);
     return c->vocabulary * c->width * (c->tied ? 1 : 2) +
            (c->learned_positions ? c->context * c->width : 0) + norm + c->layers * block;
+}
+
+size_t rv_config_bytes(const rv_config *c)
+{
+    size_t numbers = rv_config_parameters(c);
+    for (size_t t = 0; t < RV_ROPE_TABLES; t++)
+        if (uses_rope(c, t)) numbers += rope_positions(c) * (c->rotary_size / 2) * 2;
+    return numbers * sizeof(real);
 }
 
 static size_t matrix_bytes(const rv_matrix *m)

@@ -61,8 +61,10 @@ rv_status rv_transformer_randomise(rv_transformer *model, uint64_t seed, rv_erro
 
 void rv_transformer_free(rv_transformer *model); /* NULL is fine */
 
-/* Numbers that were learned; bytes that the packed weights take. */
+/* Numbers that were learned; bytes that a transformer of this shape takes (but for what packing pads)
+ * and how much of that are the packed weights of a given one. */
 size_t rv_config_parameters(const rv_config *config);
+size_t rv_config_bytes(const rv_config *config);
 size_t rv_transformer_bytes(const rv_transformer *model);
 
 /* <row of the matrix, x>: one logit, summed in the order of k. Used wherever a single logit is

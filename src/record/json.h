@@ -14,4 +14,8 @@ RV_RECORDS(X)
 /* A text as a JSON string, with U+FFFD in place of bytes that are no UTF-8. */
 json_t *rv_string_to_json(rv_string text);
 
+/* Sets key to the text and, where it is not UTF-8, key_bytes to all its bytes in hexadecimal; false:
+ * memory is short. */
+bool rv_text_to_json(json_t *object, const char *key, rv_string text);
+
 #endif

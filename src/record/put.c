@@ -57,8 +57,7 @@ static json_t *hex_string(rv_string s)
     return json;
 }
 
-/* Sets key, and key_bytes where the text is not UTF-8. */
-static bool set_text(json_t *object, const char *key, rv_string s)
+bool rv_text_to_json(json_t *object, const char *key, rv_string s)
 {
     if (json_object_set_new(object, key, rv_string_to_json(s)) != 0) return false;
     if (is_utf8(s)) return true;
@@ -187,7 +186,7 @@ static bool put_field(put_state *state, json_t *json, const char *object, const 
 {
     if (f->kind == RV_FIELD_TEXT) {
         rv_string s = *(const rv_string *)(object + f->offset);
-        if (s.bytes && set_text(json, f->key, s)) return true;
+        if (s.bytes && rv_text_to_json(json, f->key, s)) return true;
         if (s.bytes) return refuse(state, RV_ERR_MEMORY, f->key, "does not fit into memory");
     } else {
         json_t *value = field_to_json(state, object, f);

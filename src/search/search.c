@@ -58,6 +58,12 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static size_t judged_rows(size_t span, size_t children)
+{
+    size_t all = larger(children, 1) * span, most = larger(span, JUDGE_ROWS);
+    return all < most ? all : most;
+}
+
 static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_error *err)
 {
     const rv_problem *q = s->problem;
@@ -76,8 +82,7 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
                 ? c->context - e->fixed_count - e->suffix_count
                 : 0,
             s->params.most);
-    e->rows = larger(e->span, JUDGE_ROWS);
-    if (e->rows > children * e->span) e->rows = larger(children, 1) * e->span;
+    e->rows = judged_rows(e->span, children);
     e->sequences_max = larger(children, 1);
     bool keep = rv_target_needs_keep(q->target);
     rv_pass_options judging = {e->rows, e->sequences_max, positions, keep, s->params.threads};
@@ -165,21 +170,26 @@ void rv_search_free(rv_search *s)
     free(s);
 }
 
+size_t rv_search_plan_bytes(const rv_transformer *m, size_t members, size_t children,
+                            size_t fixed, size_t span, bool keep)
+{
+    const rv_config *c = &m->config;
+    rv_pass_options judging = {judged_rows(span, children), larger(children, 1), fixed + span,
+                               keep, 1};
+    rv_pass_options expanding = {members * span, members, fixed + span, true, 1};
+    size_t tables = members * span * c->vocabulary * 3 * sizeof(real);
+    size_t caches =
+        (members + 1) * c->layers * span * 2 * c->kv_heads * c->head_size * sizeof(real);
+    return rv_pass_bytes(m, &judging) + (members ? rv_pass_bytes(m, &expanding) : 0) + tables +
+           caches;
+}
+
 size_t rv_search_bytes(const rv_search *s)
 {
     const rv_engine *e = s->engine;
-    const rv_transformer *m = s->problem->model;
-    const rv_config *c = &m->config;
-    size_t positions = e->fixed_count + e->span;
-    rv_pass_options judging = {e->rows, e->sequences_max, positions,
-                               rv_target_needs_keep(s->problem->target), 1};
-    rv_pass_options expanding = {larger(s->member_count, 1) * e->span,
-                                 larger(s->member_count, 1), positions, true, 1};
-    size_t tables = s->member_count * s->params.most * c->vocabulary * 3 * sizeof(real);
-    size_t caches = (s->member_count + 1) * c->layers * e->span * 2 * c->kv_heads *
-                    c->head_size * sizeof(real);
-    return rv_pass_bytes(m, &judging) + (s->member_count ? rv_pass_bytes(m, &expanding) : 0) +
-           tables + caches;
+    return rv_search_plan_bytes(s->problem->model, s->member_count, e->sequences_max,
+                                e->fixed_count, e->span,
+                                rv_target_needs_keep(s->problem->target));
 }
 
 bool rv_search_continue(rv_search *s)

@@ -110,6 +110,9 @@ rv_status rv_search_new(rv_search **out, const rv_problem *problem,
                         rv_error *err);
 void rv_search_free(rv_search *search);          /* NULL is fine */
 size_t rv_search_bytes(const rv_search *search); /* memory it holds */
+/* The same before there is one, from the model's shape alone: `fixed` tokens before `span` others. */
+size_t rv_search_plan_bytes(const rv_transformer *model, size_t members, size_t children,
+                            size_t fixed, size_t span, bool keep);
 
 /* Judges candidates: fills f, g, xe; adds to the front those that belong and survive. What was judged
  * before is answered from memory. Candidates with a parent share its computed prefix. */

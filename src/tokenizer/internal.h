@@ -29,6 +29,7 @@ struct rv_tokenizer {
     size_t *token_starts; /* size + 1 */
     rv_special_ids special;
     char *chat_template; /* NULL: none */
+    const char *source;  /* static */
 };
 
 enum {

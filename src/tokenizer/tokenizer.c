@@ -107,12 +107,14 @@ static rv_status finish(rv_tokenizer *tok, rv_error *err)
 static rv_status read_any(rv_tokenizer *tok, const char *path, const rv_checkpoint *checkpoint,
                           rv_error *err)
 {
+    tok->source = "GGUF metadata";
     if (checkpoint && rv_checkpoint_format(checkpoint) == RV_FORMAT_GGUF)
         return rv_tokenizer_from_gguf(tok, checkpoint, err);
     if (!path) return rv_fail(err, RV_ERR_USAGE, "tokenizer: expected a path, found none");
     if (!rv_folder_exists(path)) {
         size_t length = strlen(path);
         bool json = length >= 5 && strcmp(path + length - 5, ".json") == 0;
+        tok->source = json ? "tokenizer.json" : "tokenizer.bin";
         return json ? rv_tokenizer_from_json(tok, path, err)
                     : rv_tokenizer_from_llama2c(tok, path, err);
     }
@@ -130,6 +132,7 @@ static rv_status read_any(rv_tokenizer *tok, const char *path, const rv_checkpoi
         char *file = rv_path_join(path, readers[i].name);
         if (!file) return rv_fail_memory(err, strlen(path));
         bool exists = rv_file_exists(file);
+        tok->source = readers[i].name;
         rv_status status = !exists                   ? RV_OK
                            : readers[i].wants_folder ? readers[i].read(tok, path, err)
                                                      : readers[i].read(tok, file, err);
@@ -316,6 +319,11 @@ const char *rv_token_bytes(const rv_tokenizer *tok, int32_t id, size_t *length)
     if (!is_shown(tok, id, false)) return NULL;
     *length = tok->token_starts[id + 1] - tok->token_starts[id];
     return tok->token_bytes + tok->token_starts[id];
+}
+
+const char *rv_tokenizer_source(const rv_tokenizer *tok)
+{
+    return tok->source;
 }
 
 size_t rv_tokenizer_size(const rv_tokenizer *tok)

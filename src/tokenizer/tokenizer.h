@@ -54,6 +54,9 @@ rv_status rv_tokenizer_decode(const rv_tokenizer *tok, const int32_t *ids, size_
  * Borrowed; *length bytes, not terminated; NULL for an id that has no token. */
 const char *rv_token_bytes(const rv_tokenizer *tok, int32_t id, size_t *length);
 
+/* The file it was read from, by its usual name: "tokenizer.json", "GGUF metadata", ...; static. */
+const char *rv_tokenizer_source(const rv_tokenizer *tok);
+
 size_t rv_tokenizer_size(const rv_tokenizer *tok); /* largest id + 1 */
 bool rv_token_is_special(const rv_tokenizer *tok,
                          int32_t id); /* control, unknown, unused too */

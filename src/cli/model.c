@@ -1,0 +1,86 @@
+/* What the commands on a model and a text share. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options.h"
+
+rv_model_params model_params(const model_options *options)
+{
+    rv_model_params params = rv_model_params_default();
+    params.threads = options->threads > INT16_MAX ? INT16_MAX : (int)options->threads;
+    params.bos = options->bos < 0 ? RV_BOS_AUTO : options->bos ? RV_BOS_ADD : RV_BOS_OMIT;
+    params.special = options->special;
+    params.kernels = options->kernels;
+    params.progress = show_progress;
+    return params;
+}
+
+int print_object(rv_status status, char *json, const rv_error *err)
+{
+    if (status != RV_OK) return fail(err);
+    puts(json);
+    free(json);
+    return EXIT_OK;
+}
+
+void put_text(const char *bytes, size_t length)
+{
+    bool terminal = isatty(STDOUT_FILENO);
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
+        putchar(terminal && control ? '?' : c);
+    }
+}
+
+/* Tokens [from, to) on one line. */
+static void put_line(const rv_tokens *tokens, size_t from, size_t to, double sign, double scale,
+                     rv_terminal terminal)
+{
+    rv_error err;
+    char *line;
+    rv_heat_token *items = calloc(to - from, sizeof *items);
+    for (size_t i = from; items && i < to; i++) {
+        const rv_token *t = &tokens->items[i];
+        items[i - from] = (rv_heat_token){t->text, t->length, sign * t->value};
+    }
+    if (!items || rv_heat_line(&line, items, to - from, 0, scale, terminal, &err) != RV_OK)
+        line = NULL;
+    puts(line ? line : "(out of memory)");
+    free(line);
+    free(items);
+}
+
+void put_heat(const rv_tokens *tokens, double sign, double scale)
+{
+    rv_terminal terminal = terminal_of_stdout();
+    terminal.columns = 0; // the terminal wraps
+    for (size_t from = 0, to; from < tokens->count; from = to) {
+        for (to = from; to < tokens->count;) {
+            const rv_token *t = &tokens->items[to++];
+            if (t->length && t->text[t->length - 1] == '\n') break;
+        }
+        put_line(tokens, from, to, sign, scale, terminal);
+    }
+}
+
+char *visible_token(const rv_token *token)
+{
+    rv_heat_token one = {token->text, token->length, NAN};
+    rv_error err;
+    char *out;
+    return rv_heat_line(&out, &one, 1, 0, 1, (rv_terminal){0}, &err) == RV_OK ? out
+                                                                              : strdup("?");
+}
+
+void put_bos(const rv_bos *bos)
+{
+    rv_token token = {.id = bos->id, .text = bos->text, .length = bos->length};
+    char *shown = bos->text ? visible_token(&token) : NULL;
+    printf("%s%s (%s)", bos->added ? "after " : "no BOS", bos->added && shown ? shown : "",
+           bos->why);
+    free(shown);
+}
