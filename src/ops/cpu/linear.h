@@ -99,8 +99,11 @@ static void pack_transposed(float *out, const rv_matrix *matrix, size_t m, size_
 {
     for (size_t j = 0; j < count; j += LANES) {
         const float *panel = matrix->data + (m + j) / PANEL * matrix->K * PANEL;
-        const float *in = panel + k * PANEL + j % PANEL;
+        const float *in = panel + k * PANEL + j % PANEL, *soon = in + matrix->K * PANEL;
         for (size_t i = 0; i < PANEL; i += LANES) {
+            // the next panel's corner is far away in memory: no hardware foresees it
+            for (size_t u = 0; u < LANES; u++)
+                __builtin_prefetch(soon + (i + u) * PANEL, 0, 2);
             float *corner = out + j * PANEL + i;
             if (i + LANES <= columns) {
                 v_transpose(corner, PANEL, in + i * PANEL, PANEL);
@@ -149,29 +152,44 @@ static void linear_backward(float *dx, size_t ldx, const float *dout, size_t ldo
     }
 }
 
-/* dW[m .. m + height, panels from .. to) += dout^T x, WEIGHT_STEPS rows at a time. */
+/* sum (columns) += the sum of `rows` rows. */
+static void add_rows(float *sum, const float *in, size_t ldi, size_t rows, size_t columns)
+{
+    float part[ROW_BLOCK] = {0};
+    for (size_t n = 0; n < rows; n++)
+        for (size_t i = 0; i < columns; i++) part[i] += in[n * ldi + i];
+    for (size_t i = 0; i < columns; i++) sum[i] += part[i];
+}
+
+/* dW[m .. m + height, panels from .. to) += dout^T x, WEIGHT_STEPS rows at a time. The tiles read
+ * dout and x where they are; only rows that alias, and a last panel that is not full, are copied. */
 static void weight_task(float *dW, float *dbias, const float *dout, size_t ldo, const float *x,
                         size_t ldx, size_t N, size_t K, size_t height, size_t from, size_t to)
 {
-    float a[WEIGHT_STEPS * ROW_BLOCK], b[WEIGHT_STEPS * PANEL];
+    float a_copy[WEIGHT_STEPS * ROW_BLOCK], b_copy[WEIGHT_STEPS * PANEL];
     size_t blocks = blocks_of(N, WEIGHT_STEPS);
     for (size_t i = 0; i < blocks; i++) {
-        size_t n = cut(N, i, blocks), steps = cut(N, i + 1, blocks) - n;
-        copy_rows(a, ROW_BLOCK, dout + n * ldo, ldo, steps, height);
-        for (size_t r = 0; dbias && r < height; r++) {
-            float sum = 0;
-            for (size_t k = 0; k < steps; k++) sum += a[k * ROW_BLOCK + r];
-            dbias[r] += sum;
+        size_t n = cut(N, i, blocks), steps = cut(N, i + 1, blocks) - n, lda = ldo;
+        const float *a = dout + n * ldo;
+        if (aliases(ldo)) {
+            copy_rows(a_copy, ROW_BLOCK, a, ldo, steps, height);
+            a = a_copy, lda = ROW_BLOCK;
         }
+        if (dbias) add_rows(dbias, a, lda, steps, height);
         for (size_t p = from; dW && p < to; p++) {
-            size_t columns = smaller(PANEL, K - p * PANEL);
-            copy_rows(b, PANEL, x + n * ldx + p * PANEL, ldx, steps, columns);
+            size_t columns = smaller(PANEL, K - p * PANEL), ldb = ldx;
+            const float *b = x + n * ldx + p * PANEL;
+            if (aliases(ldx) || columns < PANEL) {
+                if (columns < PANEL) memset(b_copy, 0, sizeof b_copy);
+                copy_rows(b_copy, PANEL, b, ldx, steps, columns);
+                b = b_copy, ldb = PANEL;
+            }
             tile t = {.c = dW + p * PANEL,
                       .ldc = K,
                       .a = a,
-                      .lda = ROW_BLOCK,
+                      .lda = lda,
                       .b = b,
-                      .ldb = PANEL,
+                      .ldb = ldb,
                       .steps = steps,
                       .add = true,
                       .columns = columns};

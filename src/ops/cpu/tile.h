@@ -53,6 +53,11 @@ ALWAYS_INLINE void tile_run(const tile *t, const int rows, const bool down)
     const size_t lda = t->lda, ldb = t->ldb, across = down ? 1 : lda, along = down ? lda : 1;
     vec c[TILE_ROWS][2];
     UNROLL for (int r = 0; r < rows; r++) c[r][0] = c[r][1] = v_set1(0);
+    UNROLL for (int r = 0; r < rows; r++)
+    {
+        __builtin_prefetch(t->c + (size_t)r * t->ldc, 1, 3);
+        __builtin_prefetch(t->c + (size_t)r * t->ldc + LANES, 1, 3);
+    }
     for (size_t k = t->steps; k > 0; k--) {
         vec b0 = v_load(b), b1 = v_load(b + LANES);
         __builtin_prefetch(next, 0, 2);
