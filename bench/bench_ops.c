@@ -172,7 +172,8 @@ static bool is_product(const work *w)
 static void prepare(bench *b, const work *w)
 {
     if (w->kind == ATTENTION || w->kind == ATTENTION_BACKWARD) {
-        b->shape = (rv_attention_shape){.H = w->M, .G = w->M, .D = 64, .scale = 0.125f};
+        size_t G = strcmp(w->model, "SmolLM2") == 0 ? w->M / 3 : w->M;
+        b->shape = (rv_attention_shape){.H = w->M, .G = G, .D = 64, .scale = 0.125f};
         for (size_t s = 0; s < w->N; s++) {
             size_t at = s * w->K * w->M * 64;
             b->segments[s] = (rv_segment){.keys = b->x + at,

@@ -162,7 +162,7 @@ static void times_turned(float *out, const chunk *c, const float *rows, const bl
                          .b = b->turned + j * D,
                          .ldb = PANEL,
                          .steps = c->shape->D,
-                         .columns = PANEL},
+                         .columns = smaller(PANEL, rounded(b->count - j, LANES))},
                   c->rows, false, NULL);
 }
 
@@ -224,16 +224,20 @@ typedef struct softmax {
     float largest, sum;
 } softmax;
 
-/* Takes in the scores of a block. Returns by how much everything summed before shrinks. */
-static float softmax_add(softmax *m, const float *scores, size_t count)
+/* Takes in the scores of a block, which become exp(score - largest). Returns by how much
+ * everything summed before shrinks. */
+static float softmax_add(softmax *m, float *scores, size_t count)
 {
     vec top = v_load(scores), sum = v_set1(0);
     for (size_t j = LANES; j < count; j += LANES) top = v_max(top, v_load(scores + j));
     float largest = v_largest(top);
     if (!(largest > m->largest)) largest = m->largest;
-    float shrink = expf(m->largest - largest);
-    for (size_t j = 0; j < count; j += LANES)
-        sum += v_exp(v_load(scores + j) - v_set1(largest));
+    float shrink = largest > m->largest ? expf(m->largest - largest) : 1;
+    for (size_t j = 0; j < count; j += LANES) {
+        vec e = v_exp(v_load(scores + j) - v_set1(largest));
+        v_store(scores + j, e);
+        sum += e;
+    }
     m->sum = m->sum * shrink + v_sum(sum);
     m->largest = largest;
     return shrink;
@@ -297,8 +301,6 @@ static void attention_forward_task(float *out, size_t ldo, float *pattern, const
                        (s.to - s.from) * sizeof *z);
             float shrink = softmax_add(&state[r], z, columns);
             if (shrink != 1) scale_row(sums + r * c->ld, shrink, c->ld);
-            for (size_t j = 0; j < columns; j += LANES)
-                v_store(z + j, v_exp(v_load(z + j) - v_set1(state[r].largest)));
         }
         gather(&b, c, true);
         add_weighted(sums, c, scores, &b);
@@ -380,11 +382,13 @@ static void take_in_block(way_back *w)
     for (size_t r = 0; r < w->c.rows; r++) {
         sight seen = sight_of(&w->c, r, &w->keys);
         if (seen.from == seen.to) continue;
-        const float *s = w->s + r * KEYS, *dp = w->dp + r * KEYS;
-        float shrink = softmax_add(&w->state[r], s, columns);
-        vec sum = v_set1(0), largest = v_set1(w->state[r].largest);
+        const float *dp = w->dp + r * KEYS;
+        float e[KEYS];
+        memcpy(e, w->s + r * KEYS, columns * sizeof *e);
+        float shrink = softmax_add(&w->state[r], e, columns);
+        vec sum = v_set1(0);
         for (size_t j = 0; j < columns; j += LANES)
-            sum = v_fma(v_exp(v_load(s + j) - largest), v_load(dp + j), sum);
+            sum = v_fma(v_load(e + j), v_load(dp + j), sum);
         w->mean[r] = w->mean[r] * shrink + v_sum(sum);
     }
 }

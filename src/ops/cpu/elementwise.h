@@ -6,20 +6,6 @@
 
 enum { WORTH_THREADS = 1 << 15 }; /* numbers; below, waking a thread costs more than it saves */
 
-ALWAYS_INLINE vec load_some(const float *p, size_t n)
-{
-    return n >= LANES ? v_load(p) : v_load_first(p, n);
-}
-
-ALWAYS_INLINE void store_some(float *p, vec x, size_t n)
-{
-    if (n >= LANES) {
-        v_store(p, x);
-        return;
-    }
-    v_store_first(p, x, n);
-}
-
 /* act(x), and act'(x) in *slope when it is not NULL. */
 ALWAYS_INLINE vec activate(vec x, const rv_activation kind, vec *slope)
 {

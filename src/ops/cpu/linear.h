@@ -102,8 +102,7 @@ static void pack_transposed(float *out, const rv_matrix *matrix, size_t m, size_
         const float *in = panel + k * PANEL + j % PANEL, *soon = in + matrix->K * PANEL;
         for (size_t i = 0; i < PANEL; i += LANES) {
             // the next panel's corner is far away in memory: no hardware foresees it
-            for (size_t u = 0; u < LANES; u++)
-                __builtin_prefetch(soon + (i + u) * PANEL, 0, 2);
+            for (size_t u = 0; u < LANES; u++) __builtin_prefetch(soon + (i + u) * PANEL, 0, 2);
             float *corner = out + j * PANEL + i;
             if (i + LANES <= columns) {
                 v_transpose(corner, PANEL, in + i * PANEL, PANEL);

@@ -17,6 +17,21 @@
 #endif
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* The first n numbers where n < LANES, else LANES. */
+ALWAYS_INLINE vec load_some(const float *p, size_t n)
+{
+    return n >= LANES ? v_load(p) : v_load_first(p, n);
+}
+
+ALWAYS_INLINE void store_some(float *p, vec x, size_t n)
+{
+    if (n >= LANES) {
+        v_store(p, x);
+        return;
+    }
+    v_store_first(p, x, n);
+}
+
 typedef struct tile {
     float *c;
     size_t ldc;
@@ -31,62 +46,73 @@ typedef struct tile {
     const float *next; /* 64 bytes are fetched from here at every step, into the second cache */
 } tile;
 
-ALWAYS_INLINE void tile_store(float *c, vec x0, vec x1, bool add, size_t columns)
+/* Adds to and stores the first `columns` of one row of the tile. */
+ALWAYS_INLINE void tile_store(float *c, const vec *sum, const vec *bias, const int vectors,
+                              bool add, size_t columns)
 {
-    if (columns == PANEL) {
-        if (add) x0 += v_load(c), x1 += v_load(c + LANES);
-        v_store(c, x0);
-        v_store(c + LANES, x1);
-        return;
+    UNROLL for (int v = 0; v < vectors; v++)
+    {
+        float *to = c + v * LANES;
+        size_t some = columns - (size_t)v * LANES;
+        vec x = sum[v] + bias[v];
+        if (columns == PANEL) {
+            if (add) x += v_load(to);
+            v_store(to, x);
+        } else if (columns > (size_t)v * LANES) {
+            if (add) x += load_some(to, some);
+            store_some(to, x, some);
+        }
     }
-    size_t left = columns < LANES ? columns : LANES, right = columns - left;
-    if (add) x0 += v_load_first(c, left);
-    v_store_first(c, x0, left);
-    if (right == 0) return;
-    if (add) x1 += v_load_first(c + LANES, right);
-    v_store_first(c + LANES, x1, right);
 }
 
-ALWAYS_INLINE void tile_run(const tile *t, const int rows, const bool down)
+/* `vectors` is 1 where the second vector would be left out of the result anyway. */
+ALWAYS_INLINE void tile_run(const tile *t, const int rows, const int vectors, const bool down)
 {
     const float *a = t->a, *b = t->b, *next = t->next;
     const size_t lda = t->lda, ldb = t->ldb, across = down ? 1 : lda, along = down ? lda : 1;
-    vec c[TILE_ROWS][2];
-    UNROLL for (int r = 0; r < rows; r++) c[r][0] = c[r][1] = v_set1(0);
+    vec c[TILE_ROWS][2], bias[2];
     UNROLL for (int r = 0; r < rows; r++)
     {
+        c[r][0] = c[r][1] = v_set1(0);
         __builtin_prefetch(t->c + (size_t)r * t->ldc, 1, 3);
         __builtin_prefetch(t->c + (size_t)r * t->ldc + LANES, 1, 3);
     }
     for (size_t k = t->steps; k > 0; k--) {
-        vec b0 = v_load(b), b1 = v_load(b + LANES);
+        vec b0 = v_load(b), b1 = vectors > 1 ? v_load(b + LANES) : b0;
         __builtin_prefetch(next, 0, 2);
         UNROLL for (int r = 0; r < rows; r++)
         {
             vec x = v_set1(a[(size_t)r * across]);
             c[r][0] = v_fma(x, b0, c[r][0]);
-            c[r][1] = v_fma(x, b1, c[r][1]);
+            if (vectors > 1) c[r][1] = v_fma(x, b1, c[r][1]);
         }
         a += along;
         b += ldb;
         next += 16;
     }
-    vec bias0 = v_set1(0), bias1 = v_set1(0);
-    if (t->bias) bias0 = v_load(t->bias), bias1 = v_load(t->bias + LANES);
-    UNROLL for (int r = 0; r < rows; r++) tile_store(t->c + (size_t)r * t->ldc, c[r][0] + bias0,
-                                                     c[r][1] + bias1, t->add, t->columns);
+    for (int v = 0; v < 2; v++) bias[v] = t->bias ? v_load(t->bias + v * LANES) : v_set1(0);
+    UNROLL for (int r = 0; r < rows; r++)
+        tile_store(t->c + (size_t)r * t->ldc, c[r], bias, vectors, t->add, t->columns);
 }
 
 typedef void tile_function(const tile *);
 
-#define TILE_FUNCTIONS(rows)                    \
-    static void tile_##rows(const tile *t)      \
-    {                                           \
-        tile_run(t, rows, false);               \
-    }                                           \
-    static void tile_down_##rows(const tile *t) \
-    {                                           \
-        tile_run(t, rows, true);                \
+#define TILE_FUNCTIONS(rows)                         \
+    static void tile_##rows(const tile *t)           \
+    {                                                \
+        tile_run(t, rows, 2, false);                 \
+    }                                                \
+    static void tile_half_##rows(const tile *t)      \
+    {                                                \
+        tile_run(t, rows, 1, false);                 \
+    }                                                \
+    static void tile_down_##rows(const tile *t)      \
+    {                                                \
+        tile_run(t, rows, 2, true);                  \
+    }                                                \
+    static void tile_half_down_##rows(const tile *t) \
+    {                                                \
+        tile_run(t, rows, 1, true);                  \
     }
 
 TILE_FUNCTIONS(1)
@@ -95,6 +121,7 @@ TILE_FUNCTIONS(3)
 TILE_FUNCTIONS(4)
 TILE_FUNCTIONS(5)
 TILE_FUNCTIONS(6)
+#define TILES_6(name) NULL, name##1, name##2, name##3, name##4, name##5, name##6
 #if TILE_ROWS == 14
 TILE_FUNCTIONS(7)
 TILE_FUNCTIONS(8)
@@ -104,20 +131,21 @@ TILE_FUNCTIONS(11)
 TILE_FUNCTIONS(12)
 TILE_FUNCTIONS(13)
 TILE_FUNCTIONS(14)
+#define TILES(name)                                                                       \
+    {                                                                                     \
+        TILES_6(name), name##7, name##8, name##9, name##10, name##11, name##12, name##13, \
+            name##14                                                                      \
+    }
+#else
+#define TILES(name)   \
+    {                 \
+        TILES_6(name) \
+    }
 #endif
 
-static tile_function *const tile_functions[2][TILE_ROWS + 1] = {
-    {NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6,
-#if TILE_ROWS == 14
-     tile_7, tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14
-#endif
-    },
-    {NULL, tile_down_1, tile_down_2, tile_down_3, tile_down_4, tile_down_5, tile_down_6,
-#if TILE_ROWS == 14
-     tile_down_7, tile_down_8, tile_down_9, tile_down_10, tile_down_11, tile_down_12,
-     tile_down_13, tile_down_14
-#endif
-    }};
+/* [down][half][rows] */
+static tile_function *const tile_functions[2][2][TILE_ROWS + 1] = {
+    {TILES(tile_), TILES(tile_half_)}, {TILES(tile_down_), TILES(tile_half_down_)}};
 
 static inline size_t blocks_of(size_t n, size_t unit)
 {
@@ -137,7 +165,7 @@ static void tile_rows(tile t, size_t rows, bool down, const float *soon)
         t.a = a + first * (down ? 1 : t.lda);
         t.next = soon && fetched < all ? soon + fetched : t.b;
         fetched += t.steps * 16;
-        tile_functions[down][count](&t);
+        tile_functions[down][t.columns <= LANES][count](&t);
     }
 }
 
