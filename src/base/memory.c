@@ -16,15 +16,15 @@ bool rv_mul_overflows(size_t a, size_t b, size_t *product)
 void *rv_alloc(size_t count, size_t size)
 {
     size_t bytes;
-    if (rv_mul_overflows(count, size, &bytes) || bytes > SIZE_MAX - ALIGNMENT) return NULL;
-    bytes = bytes ? (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT : ALIGNMENT;
-    void *memory;
-    if (posix_memalign(&memory, bytes >= LARGE ? HUGE_PAGE : ALIGNMENT, bytes) != 0) return NULL;
+    if (rv_mul_overflows(count, size, &bytes) || bytes > SIZE_MAX - HUGE_PAGE) return NULL;
+    size_t unit = bytes >= LARGE ? HUGE_PAGE : ALIGNMENT;
+    bytes = bytes ? (bytes + unit - 1) / unit * unit : ALIGNMENT;
+    void *memory = aligned_alloc(unit, bytes);
+    if (!memory) return NULL;
 #ifdef MADV_HUGEPAGE
-    if (bytes >= LARGE) madvise(memory, bytes, MADV_HUGEPAGE); // a wish: refusal does no harm
+    if (unit == HUGE_PAGE) madvise(memory, bytes, MADV_HUGEPAGE); // a wish: no harm if refused
 #endif
-    memset(memory, 0, bytes);
-    return memory;
+    return memset(memory, 0, bytes);
 }
 
 rv_status rv_alloc_into(void **out, size_t count, size_t size, rv_error *err)
