@@ -2,7 +2,7 @@
 """Writes sample run files, for looking at reports without a model: sample_runs.py FOLDER
 
 The texts and figures are made up, in the shape and size of real ones; the same on every run.
-  flight.jsonl    reverie, epo, beam and naive on one neuron, two seeds, with a corpus,
+  flight.jsonl    reverie, epo, beam and naive on one neuron, three seeds, with a corpus,
                   attribution, trajectory and explanation
   minimal.jsonl   one dream, nothing optional
   hostile.jsonl   texts that try to be markup, to turn the writing, to move the cursor
@@ -159,9 +159,10 @@ def explanations(chance):
         {"scorer": "simulation", "measure": "correlation", "value": .38, "low": .3, "high": .45}])
 
 
-def search(method, seed, chance, top, fluent, count):
+def search(method, seed, chance, top, fluent, count, published=False):
     """A frontier that climbs with cross-entropy, and how it came about."""
-    yield run_record(method, seed)
+    length = 920000 if published else 60000
+    yield run_record(method, seed, **({"budget": length, "id": "f" * 16, "options": {"as_published": True}} if published else {}))
     if method == "reverie" and seed == 1:
         yield from corpus_records(chance)
     final = []
@@ -175,8 +176,8 @@ def search(method, seed, chance, top, fluent, count):
     best = [max([d["activation"] for d in final if d["cross_entropy"] <= x], default=None) for x in (4, 5, 6, 9)]
     for step in range(1, 21):
         part = 1 - math.exp(-step / 5)
-        yield {"type": "trajectory", "v": 1, "forward_tokens": 3000 * step, "backward_tokens": 40 * step,
-               "seconds": round(1.31 * step, 2),
+        yield {"type": "trajectory", "v": 1, "forward_tokens": length // 20 * step, "backward_tokens": 40 * step,
+               "seconds": round(1.31 * step * length / 60000, 2),
                "best": {k: round(b * part, 3) for k, b in zip("4569", best) if b is not None and (k != "4" or step > 3)},
                "area": round(top * .8 * part + chance.random(), 3),
                "members": [{"text": d["text"], "activation": round(d["activation"] * part, 3),
@@ -190,8 +191,8 @@ def search(method, seed, chance, top, fluent, count):
         yield attribution(chance)
         yield from explanations(chance)
         yield {"type": "note", "v": 1, "text": "These texts and figures are samples, not measurements."}
-    yield {"type": "end", "v": 1, "forward_tokens": 60000, "backward_tokens": 800,
-           "seconds": round(26.2 + seed, 2), "status": "complete"}
+    yield {"type": "end", "v": 1, "forward_tokens": length, "backward_tokens": 800,
+           "seconds": round(26.2 * length / 60000 + seed, 2), "status": "complete"}
 
 
 def flight():
@@ -199,6 +200,7 @@ def flight():
     for method, top, fluent, count in [("reverie", 92, 3.5, 30), ("epo", 55, 4.9, 22), ("beam", 60, 3.1, 18)]:
         for seed in (1, 2, 3):
             yield from search(method, seed, chance, top + chance.gauss(0, .05 * top), fluent, count)
+    yield from search("epo", 1, chance, 58, 5.2, 20, published=True)
     yield run_record("naive", 1)
     yield dream([" Lufth", "rism", " cockpit", "_Ptr", " Mansfield", "\ufffd", " 飛", "====", " wings", "htat", ".—", " AIR"],
                 14.2, 13.6, "naive", 1, chance)

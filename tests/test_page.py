@@ -52,6 +52,8 @@ def it_renders(b, page):
     check(b.value("document.querySelector('#naive .tokens').textContent").startswith("Lufth"), "the naive exhibit")
     shown = b.value("[...document.querySelectorAll('#frontier svg')].filter(s => s.getBoundingClientRect().width).length")
     check(shown == 1, "one of the two drawings is shown")
+    rule = b.value("[...document.querySelectorAll('#frontier .wide .rule text')].map(t => t.textContent).join()")
+    check(rule == "median of the corpus", f"the rule of the scatter: {rule}")
     quiet(b, page, "rendering")
 
 

@@ -73,14 +73,19 @@ def second_opinion(path):
     runs, windows = [], []
     for record in records(path):
         if record["type"] == "run":
-            runs.append((record["method"], []))
+            label = record["method"] + (" as published" if record["options"].get("as_published") else "")
+            runs.append((label, [], []))
         elif record["type"] == "dream":
             runs[-1][1].append((record["activation"], record["cross_entropy"]))
+        elif record["type"] == "trajectory":
+            runs[-1][2].append((record["seconds"], record["area"]))
         elif record["type"] == "example" and record["kind"] == "window":
             windows.append((record["activation"], record["cross_entropy"]))
     out = {}
-    for method in {m for m, _ in runs}:
-        mine = [points for m, points in runs if m == method]
+    goal = area(next(points for m, points, _ in runs if m == "epo as published"))
+    for method in {m for m, _, _ in runs}:
+        mine = [points for m, points, _ in runs if m == method]
+        times = [min([t for t, a in way if a >= goal], default=float("inf")) for m, _, way in runs if m == method and way]
         areas = [area(p) for p in mine]
         out[method] = {
             "runs": len(mine), "area": median(areas),
@@ -89,6 +94,7 @@ def second_opinion(path):
             "wins_6": sum(best(p, 6) > best(windows, 6) for p in mine) / len(mine),
             "wins_published": sum(max([g for g, h in p if 3 <= h <= 9], default=float("-inf")) > best(windows, 1e9)
                                   for p in mine) / len(mine),
+            "reach": median(times) if times and median(times) < float("inf") else None,
             "spread": (quartile(areas, .75) - quartile(areas, .25)) / median(areas) if len(areas) > 1 else None}
     return out, windows
 

@@ -79,6 +79,8 @@ double rv_quantile(double *values, size_t n, double p)
     qsort(values, n, sizeof *values, by_value);
     double at = p * (double)(n - 1);
     size_t low = (size_t)at, high = low + 1 < n ? low + 1 : low;
+    // Infinities may stand among the values: no difference between two of them.
+    if (at == (double)low || values[low] == values[high]) return values[low];
     return values[low] + (at - (double)low) * (values[high] - values[low]);
 }
 

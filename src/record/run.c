@@ -244,6 +244,18 @@ static rv_status check_quantiles(const place *at, const rv_quantiles_record *q)
         at->file, at->line, q->probability_count, q->value_count);
 }
 
+/* options are as jansson writes them, compact. */
+static const char *label_of(rv_arena *arena, const rv_run_record *about)
+{
+    if (!about->options || !strstr(about->options, "\"as_published\":true"))
+        return about->method;
+    rv_text label = {0};
+    rv_text_printf(&label, "%s as published", about->method);
+    const char *copy = label.failed ? NULL : rv_arena_copy(arena, label.bytes, label.length);
+    rv_text_release(&label);
+    return copy ? copy : about->method;
+}
+
 /* A run record opens a run; one with the id of the run that it stands in continues that. */
 static rv_status open_run(rv_runs *runs, rv_run **current, const rv_run_record *about,
                           const char *file, rv_error *err)
@@ -255,7 +267,8 @@ static rv_status open_run(rv_runs *runs, rv_run **current, const rv_run_record *
     **current = (rv_run){.about = *about,
                          .quantiles = rv_quantiles_record_empty(),
                          .end = rv_end_record_empty(),
-                         .file = file};
+                         .file = file,
+                         .label = label_of(&runs->arena, about)};
     return RV_OK;
 }
 

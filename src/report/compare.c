@@ -44,6 +44,30 @@ static rv_status measure_run(rv_run_figures *out, rv_arena *arena, const rv_stor
     return RV_OK;
 }
 
+static bool is_published(const rv_run *run)
+{
+    return strcmp(run->label, "epo as published") == 0;
+}
+
+/* Seconds until each run's area is that of the published search with the largest budget on the
+ * same target, at its end: methods.md's "time to frontier". */
+static void time_story(rv_run_figures *runs, size_t count)
+{
+    const rv_run_figures *published = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (is_published(runs[i].run) &&
+            (!published || runs[i].run->about.budget > published->run->about.budget))
+            published = &runs[i];
+    for (size_t i = 0; i < count; i++) {
+        const rv_run *run = runs[i].run;
+        runs[i].timed = published && run->trajectory_count > 0;
+        runs[i].reach = runs[i].timed ? INFINITY : NAN;
+        for (size_t k = run->trajectory_count; runs[i].timed && k-- > 0;)
+            if (run->trajectory[k].area >= published->area)
+                runs[i].reach = run->trajectory[k].seconds;
+    }
+}
+
 /* ---- one row ----------------------------------------------------------------------------------- */
 
 /* A median that can hold -INFINITY ("none that fluent"), which interpolation cannot. */
@@ -56,8 +80,7 @@ static double median_of(double *values, size_t n)
 
 static bool in_row(const rv_compare_row *row, const rv_run_figures *run)
 {
-    return run->run->about.budget == row->budget &&
-           strcmp(run->run->about.method, row->method) == 0;
+    return run->run->about.budget == row->budget && strcmp(run->run->label, row->method) == 0;
 }
 
 /* Median over targets of the spread of the area over seeds. */
@@ -75,36 +98,58 @@ static double spread_of(const rv_compare *c, const rv_compare_row *row, double *
     return median_of(spreads, targets);
 }
 
-static void fill_row(rv_compare_row *row, const rv_compare *c, double *scratch)
+/* The values of one row's runs, column by column. */
+typedef struct row_values {
+    double *best[RV_COMPARE_BESTS], *area, *seconds, *reach;
+    size_t seconds_count, reach_count;
+} row_values;
+
+enum { COLUMN_ARRAYS = RV_COMPARE_BESTS + 3 };
+
+/* scratch (COLUMN_ARRAYS * room) */
+static row_values lay_out(double *scratch, size_t room)
 {
-    double *areas = scratch, *seconds = scratch + c->run_count,
-           *bests = scratch + 2 * c->run_count;
-    size_t timed = 0, last_story = SIZE_MAX;
-    double wins[3] = {0};
-    row->runs = row->targets = row->judged = 0;
+    row_values v = {
+        .area = scratch + 3 * room, .seconds = scratch + 4 * room, .reach = scratch + 5 * room};
+    for (size_t b = 0; b < RV_COMPARE_BESTS; b++) v.best[b] = scratch + b * room;
+    return v;
+}
+
+static void collect_row(rv_compare_row *row, row_values *v, const rv_compare *c)
+{
+    size_t last_story = SIZE_MAX;
     for (size_t i = 0; i < c->run_count; i++) {
         const rv_run_figures *run = &c->runs[i];
         if (!in_row(row, run)) continue;
-        for (int b = 0; b < RV_COMPARE_BESTS; b++)
-            bests[(size_t)b * c->run_count + row->runs] = run->best[b];
-        areas[row->runs++] = run->area;
-        if (isfinite(run->seconds)) seconds[timed++] = run->seconds;
+        for (int b = 0; b < RV_COMPARE_BESTS; b++) v->best[b][row->runs] = run->best[b];
+        v->area[row->runs++] = run->area;
+        if (isfinite(run->seconds)) v->seconds[v->seconds_count++] = run->seconds;
+        if (run->timed) v->reach[v->reach_count++] = run->reach;
+        row->reaches += run->timed && isfinite(run->reach);
         row->targets += run->story != last_story;
         last_story = run->story;
         row->judged += run->judged;
-        wins[0] += run->wins_4;
-        wins[1] += run->wins_6;
-        wins[2] += run->wins_published;
+        row->wins_4 += run->wins_4;
+        row->wins_6 += run->wins_6;
+        row->wins_published += run->wins_published;
     }
-    for (int b = 0; b < RV_COMPARE_BESTS; b++)
-        row->best[b] = median_of(bests + (size_t)b * c->run_count, row->runs);
-    row->area = median_of(areas, row->runs);
-    row->seconds = median_of(seconds, timed);
+}
+
+static void fill_row(rv_compare_row *row, const rv_compare *c, double *scratch)
+{
+    row_values v = lay_out(scratch, c->run_count);
+    collect_row(row, &v, c);
+    for (int b = 0; b < RV_COMPARE_BESTS; b++) row->best[b] = median_of(v.best[b], row->runs);
+    row->area = median_of(v.area, row->runs);
+    row->seconds = median_of(v.seconds, v.seconds_count);
+    row->timed = v.reach_count;
+    row->reach = median_of(v.reach, v.reach_count);
+    row->reaches /= v.reach_count ? (double)v.reach_count : NAN;
     double judged = row->judged ? (double)row->judged : NAN;
-    row->wins_4 = wins[0] / judged;
-    row->wins_6 = wins[1] / judged;
-    row->wins_published = wins[2] / judged;
-    row->spread = spread_of(c, row, areas, seconds);
+    row->wins_4 /= judged;
+    row->wins_6 /= judged;
+    row->wins_published /= judged;
+    row->spread = spread_of(c, row, v.area, v.seconds);
 }
 
 /* The corpus windows as if they were a method: medians over targets. */
@@ -139,8 +184,7 @@ static int by_budget_and_area(const void *left, const void *right)
 static rv_status make_rows(rv_compare *c, const rv_stories *stories, rv_error *err)
 {
     size_t room = c->run_count > stories->count ? c->run_count : stories->count;
-    double *scratch =
-        rv_arena_alloc(&c->arena, (2 + RV_COMPARE_BESTS) * (room + 1), sizeof *scratch);
+    double *scratch = rv_arena_alloc(&c->arena, COLUMN_ARRAYS * (room + 1), sizeof *scratch);
     c->rows = rv_arena_alloc(&c->arena, c->run_count + 1, sizeof *c->rows);
     if (!scratch || !c->rows) return rv_fail_memory(err, c->run_count * sizeof *c->rows);
     rv_compare_row corpus = {.method = "corpus windows",
@@ -148,7 +192,9 @@ static rv_status make_rows(rv_compare *c, const rv_stories *stories, rv_error *e
                              .wins_6 = NAN,
                              .wins_published = NAN,
                              .spread = NAN,
-                             .seconds = NAN};
+                             .seconds = NAN,
+                             .reach = NAN,
+                             .reaches = NAN};
     fill_corpus(&corpus, stories, scratch);
     size_t first = corpus.targets > 0;
     if (first) c->rows[c->row_count++] = corpus;
@@ -156,9 +202,9 @@ static rv_status make_rows(rv_compare *c, const rv_stories *stories, rv_error *e
         size_t r = first;
         while (r < c->row_count && !in_row(&c->rows[r], &c->runs[i])) r++;
         if (r < c->row_count) continue;
-        const rv_run_record *about = &c->runs[i].run->about;
+        const rv_run *run = c->runs[i].run;
         c->rows[c->row_count++] =
-            (rv_compare_row){.method = about->method, .budget = about->budget};
+            (rv_compare_row){.method = run->label, .budget = run->about.budget};
     }
     for (size_t r = first; r < c->row_count; r++) fill_row(&c->rows[r], c, scratch);
     qsort(c->rows + first, c->row_count - first, sizeof *c->rows, by_budget_and_area);
@@ -175,11 +221,13 @@ rv_status rv_compare_stories(rv_compare *out, const rv_stories *stories, rv_erro
     if (!out->runs) return rv_fail_memory(err, all * sizeof *out->runs);
     for (size_t s = 0; s < stories->count; s++) {
         const rv_story *story = &stories->items[s];
+        size_t first = out->run_count;
         for (size_t r = 0; r < story->run_count; r++) {
             const rv_run *run = story->runs[r];
             if (!rv_is_search(run)) continue;
             RV_GOTO(measure_run(&out->runs[out->run_count++], &out->arena, story, s, run, err));
         }
+        time_story(out->runs + first, out->run_count - first);
     }
     RV_GOTO(make_rows(out, stories, err));
     return RV_OK;
@@ -196,7 +244,7 @@ void rv_compare_release(rv_compare *compare)
 
 /* ---- as a table -------------------------------------------------------------------------------- */
 
-enum { COLUMNS = 12, NAME_COLUMNS = 28 };
+enum { NAME_COLUMNS = 28 };
 
 static void put_share(rv_text *out, double share)
 {
@@ -204,52 +252,54 @@ static void put_share(rv_text *out, double share)
     if (isfinite(share)) rv_text_puts(out, " %");
 }
 
-static void put_count(rv_text *out, uint64_t count)
+static void put_count(rv_text *out, size_t count)
 {
     if (count == 0)
         rv_text_puts(out, "–");
     else if (count % 1000 == 0)
-        rv_text_printf(out, "%lluk", (unsigned long long)count / 1000);
+        rv_text_printf(out, "%zuk", count / 1000);
     else
-        rv_text_printf(out, "%llu", (unsigned long long)count);
+        rv_text_printf(out, "%zu", count);
 }
 
-static void put_cell(rv_text *out, const rv_compare_row *row, int column)
+typedef enum column_kind { NAME, COUNT, FIGURE, SHARE } column_kind;
+
+typedef struct column {
+    const char *title;
+    column_kind kind;
+    size_t offset; /* in a row */
+} column;
+
+/* The last one only where there is a published search to reach. */
+static const column table[] = {{"method", NAME, offsetof(rv_compare_row, method)},
+                               {"budget", COUNT, offsetof(rv_compare_row, budget)},
+                               {"runs", COUNT, offsetof(rv_compare_row, runs)},
+                               {"best(4)", FIGURE, offsetof(rv_compare_row, best[0])},
+                               {"best(5)", FIGURE, offsetof(rv_compare_row, best[1])},
+                               {"best(6)", FIGURE, offsetof(rv_compare_row, best[2])},
+                               {"area", FIGURE, offsetof(rv_compare_row, area)},
+                               {"win(4)", SHARE, offsetof(rv_compare_row, wins_4)},
+                               {"win(6)", SHARE, offsetof(rv_compare_row, wins_6)},
+                               {"win", SHARE, offsetof(rv_compare_row, wins_published)},
+                               {"spread", SHARE, offsetof(rv_compare_row, spread)},
+                               {"seconds", FIGURE, offsetof(rv_compare_row, seconds)},
+                               {"reach", FIGURE, offsetof(rv_compare_row, reach)}};
+enum { COLUMNS = sizeof table / sizeof table[0] };
+
+/* A cell of a row; of the titles if row is NULL. */
+static void put_cell(rv_text *out, const rv_compare_row *row, const column *c)
 {
-    switch (column) {
-    case 0:
+    const char *at = (const char *)row + (row ? c->offset : 0);
+    if (!row)
+        rv_text_puts(out, c->title);
+    else if (c->kind == NAME)
         rv_put_fitting(out, row->method, strlen(row->method), NAME_COLUMNS);
-        break;
-    case 1:
-        put_count(out, row->budget);
-        break;
-    case 2:
-        put_count(out, row->runs);
-        break;
-    case 3:
-    case 4:
-    case 5:
-        rv_put_figure(out, row->best[column - 3], 1);
-        break;
-    case 6:
-        rv_put_figure(out, row->area, 1);
-        break;
-    case 7:
-        put_share(out, row->wins_4);
-        break;
-    case 8:
-        put_share(out, row->wins_6);
-        break;
-    case 9:
-        put_share(out, row->wins_published);
-        break;
-    case 10:
-        put_share(out, row->spread);
-        break;
-    case 11:
-        rv_put_figure(out, row->seconds, 1);
-        break;
-    }
+    else if (c->kind == COUNT)
+        put_count(out, *(const size_t *)at);
+    else if (c->kind == SHARE)
+        put_share(out, *(const double *)at);
+    else
+        rv_put_figure(out, *(const double *)at, 1);
 }
 
 /* One cell, padded to the width; "|" would end it in Markdown. */
@@ -266,39 +316,35 @@ static void put_padded(rv_text *out, const rv_text *cell, size_t width, bool lef
     rv_text_printf(out, "%*s", left ? (int)pad : 0, "");
 }
 
-static const char *const titles[COLUMNS] = {"method",  "budget",  "runs",   "best(4)",
-                                            "best(5)", "best(6)", "area",   "win(4)",
-                                            "win(6)",  "win",     "spread", "seconds"};
-
-static void fill_cell(rv_text *cell, const rv_compare *compare, size_t line, int column)
+static const rv_compare_row *row_of(const rv_compare *compare, size_t line)
 {
-    rv_text_release(cell);
-    if (line == 0)
-        rv_text_puts(cell, titles[column]);
-    else
-        put_cell(cell, &compare->rows[line - 1], column);
+    return line ? &compare->rows[line - 1] : NULL;
 }
 
 void rv_compare_table(rv_text *out, const rv_compare *compare, rv_table_format format)
 {
-    bool markdown = format == RV_TABLE_MARKDOWN;
+    bool markdown = format == RV_TABLE_MARKDOWN, timed = false;
+    for (size_t r = 0; r < compare->row_count; r++) timed |= compare->rows[r].timed > 0;
+    int columns = timed ? COLUMNS : COLUMNS - 1;
     size_t widths[COLUMNS] = {0};
     rv_text cell = {0};
     for (size_t line = 0; line <= compare->row_count; line++)
-        for (int k = 0; k < COLUMNS; k++) {
-            fill_cell(&cell, compare, line, k);
+        for (int k = 0; k < columns; k++) {
+            cell.length = 0;
+            put_cell(&cell, row_of(compare, line), &table[k]);
             size_t width = rv_visible_width(cell.bytes, cell.length);
             if (width > widths[k]) widths[k] = width;
         }
     for (size_t line = 0; line <= compare->row_count; line++) {
         rv_text_puts(out, markdown ? "| " : "");
-        for (int k = 0; k < COLUMNS; k++) {
+        for (int k = 0; k < columns; k++) {
             if (k) rv_text_puts(out, markdown ? " | " : "  ");
-            fill_cell(&cell, compare, line, k);
+            cell.length = 0;
+            put_cell(&cell, row_of(compare, line), &table[k]);
             put_padded(out, &cell, widths[k], k == 0, markdown);
         }
         rv_text_puts(out, markdown ? " |\n" : "\n");
-        for (int k = 0; markdown && line == 0 && k < COLUMNS; k++)
+        for (int k = 0; markdown && line == 0 && k < columns; k++)
             rv_text_puts(out, k ? "---:|" : "|---|");
         if (markdown && line == 0) rv_text_puts(out, "\n");
     }
@@ -364,7 +410,7 @@ static const char *row_name(rv_arena *arena, const rv_compare *c, const rv_compa
     rv_text name = {0};
     rv_text_puts(&name, row->method);
     rv_text_puts(&name, ", ");
-    put_count(&name, row->budget);
+    put_count(&name, (size_t)row->budget);
     const char *copy =
         name.failed ? row->method : rv_arena_copy(arena, name.bytes, name.length);
     rv_text_release(&name);

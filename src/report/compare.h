@@ -13,6 +13,8 @@ typedef struct rv_run_figures {
     size_t story; /* index */
     double best[RV_COMPARE_BESTS], area;
     double seconds;          /* NAN: not known */
+    bool timed;              /* the published search is here to be reached */
+    double reach;            /* seconds until its area was; INFINITY: never; NAN: not timed */
     uint64_t forward_tokens; /* spent */
     bool judged;             /* there are corpus windows to win against */
     bool wins_4, wins_6, wins_published;
@@ -20,13 +22,17 @@ typedef struct rv_run_figures {
 
 /* One row: medians over runs; shares of the judged runs; NAN where nothing is known. */
 typedef struct rv_compare_row {
-    const char *method; /* "corpus windows" in the first row, if there are any */
-    uint64_t budget;    /* 0 in that row */
+    const char
+        *method;   /* label of its runs; "corpus windows" in the first row, if there are any */
+    size_t budget; /* forward tokens; 0 in that row */
     size_t runs, targets, judged;
     double best[RV_COMPARE_BESTS], area;
     double wins_4, wins_6, wins_published;
     double spread; /* median over targets of the spread over seeds */
     double seconds;
+    size_t timed;   /* runs with a published search on the same target to reach */
+    double reach;   /* median over them, INFINITY where half never did */
+    double reaches; /* share that did */
 } rv_compare_row;
 
 typedef struct rv_compare {

@@ -92,6 +92,7 @@ static json_t *figures_json(const rv_run_figures *f, rv_error *err)
     set_number(&b, "area", f->area);
     set_number(&b, "seconds", f->seconds);
     set_count(&b, "forward_tokens", f->forward_tokens);
+    set_number(&b, "reach", f->reach);
     if (f->judged) {
         set(&b, "wins_4", json_boolean(f->wins_4));
         set(&b, "wins_6", json_boolean(f->wins_6));
@@ -104,6 +105,7 @@ static json_t *run_json(const rv_run *run, const rv_compare *compare, rv_error *
 {
     builder b = {without_type(rv_run_to_json(&run->about, err)), false};
     if (!b.json) return NULL;
+    set(&b, "label", rv_string_to_json(RV_STRING(run->label)));
     set(&b, "file", rv_string_to_json(RV_STRING(run->file)));
     set_count(&b, "dreams", run->dream_count);
     if (run->end.status) set(&b, "end", without_type(rv_end_to_json(&run->end, err)));
@@ -214,6 +216,10 @@ static json_t *row_json(const rv_compare_row *row, rv_error *err)
     set_number(&b, "wins_published", row->wins_published);
     set_number(&b, "spread", row->spread);
     set_number(&b, "seconds", row->seconds);
+    if (row->timed) {
+        set_number(&b, "reach", row->reach);
+        set_number(&b, "reaches", row->reaches);
+    }
     return end(&b, err);
 }
 

@@ -40,7 +40,7 @@ rv_status rv_figures_prepare(rv_figures *out, const rv_stories *stories, size_t 
     if (!out->marks) return rv_fail_memory(err, dreams * sizeof *out->marks);
     for (size_t m = 0; m < stories->method_count; m++)
         for (size_t r = 0; r < story->run_count; r++)
-            if (strcmp(story->runs[r]->about.method, stories->methods[m]) == 0)
+            if (strcmp(story->runs[r]->label, stories->methods[m]) == 0)
                 RV_GOTO(mark_run(out, story, r, dreams <= MARKS_MAX, err));
     out->windows_at = out->mark_count;
     for (size_t i = 0; i < story->window_count; i++)
@@ -116,7 +116,7 @@ static rv_status fill_scatter(rv_series *series, size_t *count, rv_arena *arena,
     for (size_t m = 0, from = 0; m < f->stories->method_count; m++) {
         size_t to = from;
         while (to < f->windows_at &&
-               strcmp(story->runs[f->marks[to].run]->about.method, f->stories->methods[m]) == 0)
+               strcmp(story->runs[f->marks[to].run]->label, f->stories->methods[m]) == 0)
             to++;
         if (to == from) continue;
         rv_series *pair = series + *count;
@@ -148,6 +148,8 @@ rv_status rv_draw_scatter(rv_text *out, const rv_figures *figures, const rv_stor
                        .series_count = count,
                        .width = width,
                        .height = width > 0 && width < 500 ? 320 : 420,
+                       .x_rule = story->median,
+                       .x_rule_label = "median of the corpus",
                        .standalone = standalone},
             err);
     rv_arena_release(&arena);
@@ -155,6 +157,20 @@ rv_status rv_draw_scatter(rv_text *out, const rv_figures *figures, const rv_stor
 }
 
 /* ---- trajectory --------------------------------------------------------------------------------- */
+
+/* Whether the searches are of such different lengths that only a logarithm shows them all. */
+static bool differ_in_length(const rv_story *story)
+{
+    double least = INFINITY, most = 0;
+    for (size_t r = 0; r < story->run_count; r++) {
+        const rv_run *run = story->runs[r];
+        if (run->trajectory_count == 0) continue;
+        double last = (double)run->trajectory[run->trajectory_count - 1].forward_tokens;
+        least = fmin(least, last);
+        most = fmax(most, last);
+    }
+    return most > 5 * least;
+}
 
 /* One line a run; the first of each method carries the name. */
 static rv_status fill_lines(rv_series *series, size_t *count, rv_arena *arena,
@@ -165,8 +181,7 @@ static rv_status fill_lines(rv_series *series, size_t *count, rv_arena *arena,
         bool named = false;
         for (size_t r = 0; r < story->run_count; r++) {
             const rv_run *run = story->runs[r];
-            if (run->trajectory_count == 0 ||
-                strcmp(run->about.method, f->stories->methods[m]) != 0)
+            if (run->trajectory_count == 0 || strcmp(run->label, f->stories->methods[m]) != 0)
                 continue;
             rv_xy *line = rv_arena_alloc(arena, run->trajectory_count, sizeof *line);
             if (!line) return rv_fail_memory(err, run->trajectory_count * sizeof *line);
@@ -174,7 +189,7 @@ static rv_status fill_lines(rv_series *series, size_t *count, rv_arena *arena,
                 line[i] =
                     (rv_xy){(double)run->trajectory[i].forward_tokens, run->trajectory[i].area};
             series[(*count)++] = (rv_series){.name = named ? NULL : f->stories->methods[m],
-                                             .kind = RV_SERIES_STEPS,
+                                             .kind = RV_SERIES_STAIRS,
                                              .points = line,
                                              .count = run->trajectory_count,
                                              .style = m % RV_STYLE_COUNT};
@@ -201,6 +216,7 @@ rv_status rv_draw_trajectory(rv_text *out, const rv_figures *figures, const rv_s
                                         .series_count = count,
                                         .width = width,
                                         .height = width > 0 && width < 500 ? 240 : 260,
+                                        .log_x = differ_in_length(story),
                                         .standalone = standalone},
                              err);
     rv_arena_release(&arena);

@@ -161,7 +161,7 @@ function figuresOf(dream) {
     const parts = [`g ${number(dream.activation, 1)}`];
     if (typeof dream.cross_entropy === "number") parts.push(`${number(dream.cross_entropy)} nats per token`);
     if (typeof dream.second_bits_per_byte === "number") parts.push(`${number(dream.second_bits_per_byte)} bits per byte`);
-    if (run) parts.push(`${shown(dream.method)}, seed ${dream.seed}`);
+    if (run) parts.push(`${shown(run.label)}, seed ${dream.seed}`);
     if (dream.source) parts.push(`${shown(dream.source.file)}${typeof dream.source.offset === "number" ? ", byte " + count(dream.source.offset) : ""}`);
     return el("p.quiet", null, parts.join(" · "));
 }
@@ -219,7 +219,7 @@ function read(reader, i) {
     const point = subject.points[i];
     const isWindow = point.kind !== undefined;
     reader.replaceChildren(
-        el("h3", null, isWindow ? "A corpus window" : `A dream of ${shown(point.method)}`),
+        el("h3", null, isWindow ? "A corpus window" : `A dream of ${shown(subject.runs[point.run].label)}`),
         tokenLine(point.tokens, {...warmth(), label: shown(point.text || "")}), figuresOf(point));
 }
 
@@ -257,7 +257,7 @@ function scatter() {
             mark.classList.add("near");
             const p = subject.points[mark.dataset.mark];
             showTip(mark, [shown(p.text || p.tokens.map(t => t.text).join("")).slice(0, 200), `g ${number(p.activation, 1)}`,
-                `${number(p.cross_entropy)} nats per token`, p.kind !== undefined ? "corpus window" : `${shown(p.method)}, seed ${p.seed}`]);
+                `${number(p.cross_entropy)} nats per token`, p.kind !== undefined ? "corpus window" : `${shown(subject.runs[p.run].label)}, seed ${p.seed}`]);
         };
         svg.setAttribute("tabindex", 0);
         svg.setAttribute("role", "application");
@@ -394,17 +394,19 @@ function methods() {
     if (!document.querySelector("#figures .side")) return null; // one run has nothing beside it
     const frame = figure("compare");
     legend(frame);
-    const heads = ["", "runs", "best(4)", "best(5)", "best(6)", "area", "win(4)", "win(6)", "win", "spread", "seconds"];
+    const timed = report.rows.some(r => "reaches" in r);
+    const heads = ["", "runs", "best(4)", "best(5)", "best(6)", "area", "win(4)", "win(6)", "win", "spread", "seconds", ...(timed ? ["reach"] : [])];
     return el("section", {id: "methods"}, el("h2", null, "Methods side by side"),
         el("p.lede", null, "best(x): the strongest activation at a cross-entropy of at most x. win(x): how often that is above the corpus's; win: above the strongest " +
-            "window at 3 to 9 nats. Medians over runs; spread: interquartile range of the area over seeds, divided by its median."), frame,
+            "window at 3 to 9 nats. Medians over runs; spread: interquartile range of the area over seeds, divided by its median." +
+            (timed ? " Reach: seconds until the area is that of the published search at its end." : "")), frame,
         el("div.scroll", null, el("table", null, el("thead", null, el("tr", null, heads.map(h => el("th", null, h)))),
             el("tbody", null, report.rows.map(r => el("tr", null,
                 el("td", null, tone(r.method), shown(r.method), r.budget ? el("span.quiet", null, ` ${count(r.budget)}`) : ""),
                 el("td", null, r.runs ? r.runs : "–"),
                 ["4", "5", "6"].map(x => el("td", null, number(r.best[x], 1))), el("td", null, number(r.area, 1)),
                 [r.wins_4, r.wins_6, r.wins_published, r.spread].map(x => el("td", null, percent(x))),
-                el("td", null, number(r.seconds, 1))))))));
+                el("td", null, number(r.seconds, 1)), timed ? el("td", null, number(r.reach, 1)) : null))))));
 }
 
 function facts(run) {
@@ -420,7 +422,7 @@ function facts(run) {
         ["normalisation", run.normalisation && `g = (${run.normalisation.sign < 0 ? "−" : ""}f ${run.normalisation.sign * run.normalisation.mean > 0 ? "−" : "+"} ` +
             `${number(Math.abs(run.normalisation.mean), 4)}) / ${number(run.normalisation.deviation, 4)}` +
             (run.normalisation.corpus ? `, from ${shown(run.normalisation.corpus)}` : "") + (run.normalisation.positions ? `, ${count(run.normalisation.positions)} positions` : "")],
-        ["method", `${shown(run.method)}, seed ${run.seed}, budget ${count(run.budget)} forward tokens`],
+        ["method", `${shown(run.label)}, seed ${run.seed}, budget ${count(run.budget)} forward tokens`],
         ["options", run.options && shown(JSON.stringify(run.options))],
         ["length", run.length && (run.length.least === run.length.most ? `${run.length.most} tokens` : `${run.length.least} to ${run.length.most} tokens`)],
         ["spent", run.end && `${count(run.end.forward_tokens)} forward and ${count(run.end.backward_tokens || 0)} backward tokens` +
@@ -454,7 +456,7 @@ function provenance() {
         [...new Set(notes)].map(n => el("p.quiet", null, shown(n))),
         rest.length ? el("details", null, el("summary", null, `${plural(rest.length, "other run")} on this page`),
             el("div.scroll", null, el("table", null, el("thead", null, el("tr", null, ["method", "seed", "area", "best(6)", "seconds", "status"].map(h => el("th", null, h)))),
-                el("tbody", null, rest.map(r => el("tr", null, el("td", null, tone(r.method), shown(r.method)), el("td", null, r.seed),
+                el("tbody", null, rest.map(r => el("tr", null, el("td", null, tone(r.label), shown(r.label)), el("td", null, r.seed),
                     el("td", null, number(r.figures && r.figures.area, 1)), el("td", null, number(r.figures && r.figures.best["6"], 1)),
                     el("td", null, number(r.figures && r.figures.seconds, 1)), el("td", null, shown(r.end ? r.end.status : "did not end")))))))) : null);
 }

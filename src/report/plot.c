@@ -14,11 +14,15 @@ enum {
 };
 static const double CHARACTER = 6.9; /* width of an average one in the legend */
 
-/* Data to pixels; y is log10 already where the axis is. */
+/* One direction: values from `low` to `high`, their decimal logarithms where log is set, go to
+ * pixels `from` to `to`. */
+typedef struct axis {
+    bool log;
+    double low, high, from, to;
+} axis;
+
 typedef struct frame {
-    double left, right, top, bottom; /* pixels */
-    double x0, x1, y0, y1;           /* data */
-    bool log_y;
+    axis x, y;
 } frame;
 
 void rv_put_escaped(rv_text *out, const char *bytes, size_t length)
@@ -56,15 +60,60 @@ static bool can_draw(double value)
     return fabs(value) < 1e100;
 }
 
+static double on_axis(const axis *a, double value)
+{
+    return a->log ? log10(value) : value;
+}
+
+static double pixel(const axis *a, double value)
+{
+    return a->from + (on_axis(a, value) - a->low) / (a->high - a->low) * (a->to - a->from);
+}
+
 /* Where a point goes; false if it cannot be drawn. */
 static bool place(double *px, double *py, const frame *f, rv_xy p)
 {
-    double y = f->log_y ? log10(p.y) : p.y;
-    if (!can_draw(p.x) || !can_draw(y)) return false;
-    *px = f->left + (p.x - f->x0) / (f->x1 - f->x0) * (f->right - f->left);
-    *py = f->bottom - (y - f->y0) / (f->y1 - f->y0) * (f->bottom - f->top);
+    if (!can_draw(on_axis(&f->x, p.x)) || !can_draw(on_axis(&f->y, p.y))) return false;
+    *px = pixel(&f->x, p.x);
+    *py = pixel(&f->y, p.y);
     return true;
 }
+
+/* ---- axes ------------------------------------------------------------------------------------- */
+
+static void reach(axis *a, double value)
+{
+    a->low = fmin(a->low, on_axis(a, value));
+    a->high = fmax(a->high, on_axis(a, value));
+}
+
+/* Widens a range that is a single value, and adds a little air. */
+static void widen(axis *a)
+{
+    double span = a->high - a->low, size = fmax(fabs(a->low), fabs(a->high));
+    if (span < 1e-9 * size || span == 0) span = fmax(size, 1);
+    a->low -= 0.04 * span;
+    a->high += 0.04 * span;
+}
+
+static bool find_ranges(frame *f, const rv_plot *plot)
+{
+    f->x.low = f->y.low = INFINITY;
+    f->x.high = f->y.high = -INFINITY;
+    for (size_t s = 0; s < plot->series_count; s++)
+        for (size_t i = 0; i < plot->series[s].count; i++) {
+            rv_xy p = plot->series[s].points[i];
+            if (!can_draw(on_axis(&f->x, p.x)) || !can_draw(on_axis(&f->y, p.y))) continue;
+            reach(&f->x, p.x);
+            reach(&f->y, p.y);
+        }
+    if (!(f->x.low <= f->x.high)) return false;
+    widen(&f->x);
+    widen(&f->y);
+    return true;
+}
+
+enum { TICKS_MAX = 40 };
 
 /* A distance of 1, 2 or 5 times a power of ten that gives about `wanted` ticks. */
 static double tick_step(double span, double wanted)
@@ -73,89 +122,93 @@ static double tick_step(double span, double wanted)
     return power * (ratio < 1.5 ? 1 : ratio < 3.5 ? 2 : ratio < 7.5 ? 5 : 10);
 }
 
-/* Widens a range that is a single value, and adds a little air. */
-static void widen(double *low, double *high)
+/* 1, 2 and 5 times the powers of ten, or only those if that would be many. */
+static size_t log_ticks(double ticks[TICKS_MAX], const axis *a, double wanted)
 {
-    double span = *high - *low, air = span > 0 ? 0.04 * span : fmax(fabs(*low) * 0.1, 0.5);
-    *low -= air;
-    *high += air;
-}
-
-static bool find_ranges(frame *f, const rv_plot *plot)
-{
-    f->x0 = f->y0 = INFINITY;
-    f->x1 = f->y1 = -INFINITY;
-    for (size_t s = 0; s < plot->series_count; s++)
-        for (size_t i = 0; i < plot->series[s].count; i++) {
-            rv_xy p = plot->series[s].points[i];
-            double y = f->log_y ? log10(p.y) : p.y;
-            if (!can_draw(p.x) || !can_draw(y)) continue;
-            f->x0 = fmin(f->x0, p.x);
-            f->x1 = fmax(f->x1, p.x);
-            f->y0 = fmin(f->y0, y);
-            f->y1 = fmax(f->y1, y);
+    static const double steps[] = {1, 2, 5};
+    double span = a->high - a->low, stride = fmax(1, ceil(span / wanted));
+    size_t count = 0, each = 3 * span <= wanted ? 3 : 1;
+    for (double power = floor(a->low); power <= a->high && power < 300; power += stride)
+        for (size_t k = 0; k < each && count < TICKS_MAX; k++) {
+            double tick = steps[k] * pow(10, power);
+            if (log10(tick) >= a->low && log10(tick) <= a->high) ticks[count++] = tick;
         }
-    if (!(f->x0 <= f->x1)) return false;
-    widen(&f->x0, &f->x1);
-    widen(&f->y0, &f->y1);
-    return true;
+    return count;
 }
 
-/* 1200 -> "1,200"; 60000 -> "60k"; 1.5e6 -> "1.5M" */
-static void put_number(rv_text *out, double value, double step)
+/* Fills in where the ticks stand, about one every `pixels`, and their distance. */
+static size_t find_ticks(double ticks[TICKS_MAX], double *step, const axis *a, double pixels)
+{
+    double wanted = fmax(2, fabs(a->to - a->from) / pixels);
+    *step = tick_step(a->high - a->low, wanted);
+    if (a->log) return log_ticks(ticks, a, wanted);
+    double first = ceil(a->low / *step) * *step;
+    size_t count = 0;
+    while (count < TICKS_MAX && first + (double)count * *step <= a->high) {
+        ticks[count] = first + (double)count * *step;
+        count++;
+    }
+    return count;
+}
+
+/* 60000 -> "60k"; 1.5e6 -> "1.5M" */
+static void put_number(rv_text *out, double value, double step, bool log)
 {
     double size = fabs(value);
-    if (size < step / 1e6) value = 0; // -0 and rounding noise
-    if (size >= 1e9 || (size > 0 && size < 1e-4 && value != 0))
+    if (size < step / 1e6 && !log) value = size = 0; // -0 and rounding noise
+    if (log) step = size >= 1e6 ? 1e6 : size >= 1e4 ? 1e4 : 1;
+    if (size >= 1e9 || (size > 0 && size < 1e-4))
         rv_text_printf(out, "%.3g", value);
     else if (step >= 1e5)
         rv_text_printf(out, "%gM", round(value / 1e4) / 100);
     else if (step >= 1e3)
         rv_text_printf(out, "%gk", round(value / 10) / 100);
+    else if (log)
+        rv_text_printf(out, "%.4g", value);
     else
         rv_text_printf(out, "%.*f", step < 0.01 ? 3 : step < 0.1 ? 2 : step < 1 ? 1 : 0, value);
 }
 
 static void put_x_axis(rv_text *out, const frame *f, const char *label)
 {
-    double step = tick_step(f->x1 - f->x0, (f->right - f->left) / 80);
+    double ticks[TICKS_MAX], step;
+    size_t count = find_ticks(ticks, &step, &f->x, 80);
     rv_text_puts(out, "<g class=\"axis\">");
-    for (double x = ceil(f->x0 / step) * step; x <= f->x1; x += step) {
-        double px = f->left + (x - f->x0) / (f->x1 - f->x0) * (f->right - f->left);
+    for (size_t i = 0; i < count; i++) {
+        double px = pixel(&f->x, ticks[i]);
         rv_text_printf(out,
                        "<path d=\"M%.1f %.1fV%.1f\"/><text class=\"x\" x=\"%.1f\" y=\"%.1f\">",
-                       px, f->top, f->bottom, px, f->bottom + 16);
-        put_number(out, x, step);
+                       px, f->y.to, f->y.from, px, f->y.from + 16);
+        put_number(out, ticks[i], step, f->x.log);
         rv_text_puts(out, "</text>");
     }
     rv_text_printf(out, "<text class=\"x label\" x=\"%.1f\" y=\"%.1f\">",
-                   (f->left + f->right) / 2, f->bottom + 36);
+                   (f->x.from + f->x.to) / 2, f->y.from + 36);
     put_text(out, label ? label : "");
     rv_text_puts(out, "</text></g>");
 }
 
 static void put_y_axis(rv_text *out, const frame *f, const char *label)
 {
-    double span = f->y1 - f->y0, step = tick_step(span, (f->bottom - f->top) / 55);
-    if (f->log_y && span > 1.2) step = fmax(1, round(step));
+    double ticks[TICKS_MAX], step;
+    size_t count = find_ticks(ticks, &step, &f->y, 55);
     rv_text_puts(out, "<g class=\"axis\">");
-    for (double y = ceil(f->y0 / step) * step; y <= f->y1; y += step) {
-        double py = f->bottom - (y - f->y0) / span * (f->bottom - f->top);
+    for (size_t i = 0; i < count; i++) {
+        double py = pixel(&f->y, ticks[i]);
         rv_text_printf(out,
                        "<path d=\"M%.1f %.1fH%.1f\"/><text class=\"y\" x=\"%.1f\" y=\"%.1f\">",
-                       f->left, py, f->right, f->left - 8, py + 4);
-        if (f->log_y)
-            rv_text_printf(out, "%.3g", pow(10, y));
-        else
-            put_number(out, y, step);
+                       f->x.from, py, f->x.to, f->x.from - 8, py + 4);
+        put_number(out, ticks[i], step, f->y.log);
         rv_text_puts(out, "</text>");
     }
-    double middle = (f->top + f->bottom) / 2;
+    double middle = (f->y.from + f->y.to) / 2;
     rv_text_printf(out, "<text class=\"x label\" transform=\"translate(14 %.1f) rotate(-90)\">",
                    middle);
     put_text(out, label ? label : "");
     rv_text_puts(out, "</text></g>");
 }
+
+/* ---- series ----------------------------------------------------------------------------------- */
 
 /* One shape for each style, so that nothing hangs on colour alone. */
 static const char *marker(size_t style)
@@ -180,7 +233,7 @@ static size_t style_of(const rv_series *s)
 
 static void put_line(rv_text *out, const frame *f, const rv_series *s)
 {
-    bool open = false, steps = s->kind == RV_SERIES_STEPS;
+    bool open = false, steps = s->kind != RV_SERIES_LINE;
     rv_text_puts(out, "<path class=\"line\" d=\"");
     for (size_t i = 0; i < s->count; i++) {
         double x, y;
@@ -194,7 +247,7 @@ static void put_line(rv_text *out, const frame *f, const rv_series *s)
             rv_text_printf(out, "%c%.1f %.1f", open ? 'L' : 'M', x, y);
         open = true;
     }
-    if (open && steps) rv_text_printf(out, "H%.1f", f->right);
+    if (open && s->kind == RV_SERIES_STEPS) rv_text_printf(out, "H%.1f", f->x.to);
     rv_text_puts(out, "\"/>");
 }
 
@@ -255,14 +308,14 @@ static double put_legend(rv_text *out, const rv_plot *plot, double width)
 static void put_rule(rv_text *out, const rv_plot *plot, const frame *f)
 {
     double x, y;
-    if (!plot->x_rule_label || !place(&x, &y, f, (rv_xy){plot->x_rule, f->log_y ? 1 : 0}))
-        return;
-    if (x < f->left || x > f->right) return;
-    bool right = x < (f->left + f->right) / 2;
+    if (!plot->x_rule_label || !place(&x, &y, f, (rv_xy){plot->x_rule, 1})) return;
+    if (x < f->x.from || x > f->x.to) return;
+    bool right = x < (f->x.from + f->x.to) / 2;
     rv_text_printf(out,
                    "<g class=\"rule\"><path d=\"M%.1f %.1fV%.1f\"/><text class=\"%s\" "
                    "x=\"%.1f\" y=\"%.1f\">",
-                   x, f->top, f->bottom, right ? "" : "y", x + (right ? 6 : -6), f->bottom - 8);
+                   x, f->y.to, f->y.from, right ? "" : "y", x + (right ? 6 : -6),
+                   f->y.from - 8);
     put_text(out, plot->x_rule_label);
     rv_text_puts(out, "</text></g>");
 }
@@ -291,15 +344,13 @@ rv_status rv_plot_svg(rv_text *out, const rv_plot *plot, rv_error *err)
     double width = plot->width > 0 ? plot->width : 720;
     double height = plot->height > 0 ? plot->height : 400;
     double top = put_legend(NULL, plot, width);
-    frame f = {.left = MARGIN_LEFT,
-               .right = width - MARGIN_RIGHT,
-               .top = top,
-               .bottom = top + height - MARGIN_TOP - MARGIN_BOTTOM,
-               .log_y = plot->log_y};
+    double bottom = top + height - MARGIN_TOP - MARGIN_BOTTOM;
+    frame f = {.x = {.log = plot->log_x, .from = MARGIN_LEFT, .to = width - MARGIN_RIGHT},
+               .y = {.log = plot->log_y, .from = bottom, .to = top}};
     rv_text_printf(out,
                    "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot%s\" viewBox=\"0 0 "
                    "%.0f %.0f\" role=\"img\" aria-label=\"",
-                   plot->standalone ? " standalone" : "", width, f.bottom + MARGIN_BOTTOM);
+                   plot->standalone ? " standalone" : "", width, bottom + MARGIN_BOTTOM);
     put_text(out, plot->title ? plot->title : "plot");
     rv_text_puts(out, "\">");
     if (plot->standalone) {

@@ -13,7 +13,8 @@
 typedef enum rv_series_kind {
     RV_SERIES_POINTS,
     RV_SERIES_LINE,
-    RV_SERIES_STEPS /* holds each y until the next x, as best(x) does */
+    RV_SERIES_STEPS, /* holds each y until the next x, and the last to the end of the plot, as best(x) does */
+    RV_SERIES_STAIRS /* steps that end with the last point */
 } rv_series_kind;
 
 typedef struct rv_xy {
@@ -40,8 +41,8 @@ typedef struct rv_plot {
     double width, height; /* 0: 720 x 400; the legend comes on top of that */
     double x_rule;        /* a dashed line across at this x, if it has a label */
     const char *x_rule_label;
-    bool log_y;      /* points with y <= 0 are left out */
-    bool standalone; /* a file of its own, with its style in it */
+    bool log_x, log_y; /* points that are not above 0 there are left out */
+    bool standalone;   /* a file of its own, with its style in it */
 } rv_plot;
 
 /* Appends an <svg> element. A plot without a finite point says so instead of drawing. */

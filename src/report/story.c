@@ -82,10 +82,10 @@ static rv_status list_methods(rv_stories *out, const rv_runs *runs, rv_error *er
     if (!out->methods) return rv_fail_memory(err, runs->count * sizeof *out->methods);
     for (int naive = 0; naive < 2; naive++)
         for (size_t i = 0; i < runs->count; i++) {
-            const char *method = runs->items[i].about.method;
-            if (!rv_is_search(&runs->items[i]) || rv_is_naive(method) != naive) continue;
-            if (rv_method_index(out, method) == out->method_count)
-                out->methods[out->method_count++] = method;
+            const rv_run *run = &runs->items[i];
+            if (!rv_is_search(run) || rv_is_naive(run->about.method) != naive) continue;
+            if (rv_method_index(out, run->label) == out->method_count)
+                out->methods[out->method_count++] = run->label;
         }
     return RV_OK;
 }

@@ -28,7 +28,7 @@ typedef struct rv_story {
     double scale;  /* sign * f that is full heat; 0: no values are known */
 } rv_story;
 
-/* methods: of all runs that hold anything, in the order in which they come first, the naive one
+/* methods: the labels of all runs that hold anything, in the order in which they come first, the naive one
  * last; the index of a method is its colour in every figure. */
 typedef struct rv_stories {
     rv_story *items;
