@@ -76,15 +76,7 @@ static rv_status fix_template(rv_dreaming *d, rv_error *err)
     if (p->prefix) rv_text_puts(&prefix, p->prefix);
     if (p->suffix) rv_text_puts(&suffix, p->suffix);
     if (p->chat) status = chat_template(d, &prefix, &suffix, err);
-    d->bos = d->model->bos;
-    d->bos_why = d->model->bos_why;
-    bool asked = strcmp(d->bos_why, "asked for") == 0; // left out on purpose
-    if (status == RV_OK && d->bos < 0 && !asked) {
-        rv_special_ids special = rv_tokenizer_special(d->model->tokenizer);
-        d->bos = special.separator >= 0 ? special.separator : special.bos;
-        d->bos_why =
-            "dreams begin after the document separator, so that their first token is scored";
-    }
+    rv_dream_bos(&d->bos, &d->bos_why, d->model);
     if (p->as_published) d->bos_why = "scored after it; the published search itself has none";
     if (status == RV_OK && d->bos >= 0) status = rv_ids_push(&d->prefix, d->bos, err);
     if (status == RV_OK && prefix.length)

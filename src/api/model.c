@@ -93,6 +93,16 @@ rv_status rv_open_tokenizer(rv_tokenizer **out, const char *path,
     return status;
 }
 
+void rv_dream_bos(int32_t *bos, const char **why, const rv_model *m)
+{
+    *bos = m->bos;
+    *why = m->bos_why;
+    if (m->bos >= 0 || strcmp(m->bos_why, "asked for") == 0) return;
+    rv_special_ids special = rv_tokenizer_special(m->tokenizer);
+    *bos = special.separator >= 0 ? special.separator : special.bos;
+    *why = "dreams begin after the document separator, so that their first token is scored";
+}
+
 rv_status rv_open_parts(char **path, rv_checkpoint **checkpoint, rv_tokenizer **tokenizer,
                         const char *name, rv_error *err)
 {

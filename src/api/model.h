@@ -33,6 +33,10 @@ rv_status rv_choose_bos(int32_t *bos, const char **why, const rv_tokenizer *toke
 rv_status rv_open_tokenizer(rv_tokenizer **out, const char *path,
                             const rv_checkpoint *checkpoint, rv_error *err);
 
+/* What corpus windows and dreams begin with: the model's BOS; where its configuration adds none, the document
+ * separator, so that the first token is scored too; -1 only where the user asked for none, or none exists. */
+void rv_dream_bos(int32_t *bos, const char **why, const rv_model *model);
+
 /* Path, checkpoint and tokenizer of a name; weights are not read. All are the caller's. */
 rv_status rv_open_parts(char **path, rv_checkpoint **checkpoint, rv_tokenizer **tokenizer,
                         const char *name, rv_error *err);

@@ -13,6 +13,7 @@ static const command *const commands[] = {
     &command_get,
     &command_report,
     &command_dream,
+    &command_examples,
     &command_image,
     &command_version,
 };

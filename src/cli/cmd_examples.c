@@ -1,0 +1,158 @@
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "reverie/examples.h"
+
+static const char help[] =
+    "Reads a corpus once and shows where each TARGET is strongest, at either end, with its "
+    "quantiles. The first positions\n"
+    "of a window, above all position 0, are left out. Asked again, the answer comes from an "
+    "index on the disk.\n"
+    "\n"
+    "  reverie examples smollm2-135m L8.N24 L8.N19 --corpus texts.txt --top 5";
+
+static json_t *token_text(const rv_example_token *t)
+{
+    json_t *text = json_stringn(t->bytes, t->length);
+    return text ? text : json_string("\xef\xbf\xbd");
+}
+
+static json_t *list_json(const rv_example *list, size_t count)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const rv_example *e = &list[i];
+        json_t *tokens = json_array();
+        for (size_t k = 0; k < e->count; k++) {
+            const rv_example_token *t = &e->tokens[k];
+            json_t *item = json_pack("{s:i, s:o, s:f}", "id", (int)t->id, "text", token_text(t),
+                                     "value", t->value);
+            json_array_append_new(tokens, item);
+        }
+        json_array_append_new(out,
+                              json_pack("{s:f, s:f, s:I, s:s, s:I, s:o}", "value", e->value,
+                                        "g", e->g, "at", (json_int_t)e->at, "file", e->file,
+                                        "offset", (json_int_t)e->offset, "tokens", tokens));
+    }
+    return out;
+}
+
+static void print_json(const rv_examples *examples, size_t top)
+{
+    json_t *targets = json_array();
+    for (size_t t = 0; t < examples->count; t++) {
+        const rv_target_examples *x = &examples->targets[t];
+        json_t *quantiles = json_array();
+        for (size_t q = 0; q < RV_EXAMPLES_LEVELS; q++)
+            json_array_append_new(quantiles, json_pack("{s:f, s:f}", "level", x->level[q],
+                                                       "value", x->quantile[q]));
+        json_array_append_new(
+            targets,
+            json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "target", x->target,
+                      "positions", (json_int_t)x->positions, "mean", x->mean, "deviation",
+                      x->deviation, "minimum", x->minimum, "maximum", x->maximum, "quantiles",
+                      quantiles, "high",
+                      list_json(x->high, x->high_count < top ? x->high_count : top), "low",
+                      list_json(x->low, x->low_count < top ? x->low_count : top)));
+    }
+    json_t *root = json_pack("{s:o}", "targets", targets);
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(root);
+}
+
+static void print_list(const rv_example *list, size_t count, rv_terminal terminal)
+{
+    for (size_t i = 0; i < count; i++) {
+        const rv_example *e = &list[i];
+        rv_heat_token *tokens = calloc(e->count, sizeof *tokens);
+        char *line = NULL;
+        for (size_t k = 0; tokens && k < e->count; k++)
+            tokens[k] =
+                (rv_heat_token){e->tokens[k].bytes, e->tokens[k].length,
+                                e->value < 0 ? -e->tokens[k].value : e->tokens[k].value};
+        if (tokens && rv_heat_line(&line, tokens, e->count, e->at, fabs(e->value), terminal,
+                                   NULL) == RV_OK)
+            printf("  %8.2f  %s\n", e->g, line);
+        free(line);
+        free(tokens);
+    }
+}
+
+static void print_text(const rv_examples *examples, size_t top)
+{
+    rv_terminal terminal = terminal_of_stdout();
+    if (terminal.columns > 24) terminal.columns -= 12;
+    for (size_t t = 0; t < examples->count; t++) {
+        const rv_target_examples *x = &examples->targets[t];
+        printf("%s%s   mean %.4g, deviation %.4g, from %.4g to %.4g over %llu positions\n",
+               t ? "\n" : "", x->target, x->mean, x->deviation, x->minimum, x->maximum,
+               (unsigned long long)x->positions);
+        printf("  quantiles:");
+        for (size_t q = 0; q < RV_EXAMPLES_LEVELS; q += 2)
+            printf("  %g: %.3g", x->level[q], x->quantile[q]);
+        printf("\n         g  strongest\n");
+        print_list(x->high, x->high_count < top ? x->high_count : top, terminal);
+        printf("         g  in the negative direction\n");
+        print_list(x->low, x->low_count < top ? x->low_count : top, terminal);
+    }
+}
+
+static int run(const command *self, int argc, char **argv)
+{
+    rv_model_params open = rv_model_params_default();
+    rv_examples_params p = rv_examples_params_default();
+    string_list corpus = {0};
+    int64_t tokens = 0, top = 5, before = (int64_t)p.before, threads = 0;
+    int bos = -1;
+    bool json = false;
+    const option options[] = {
+        {"corpus", 'c', OPTION_LIST, &corpus, "FILE", "text to search; may be repeated"},
+        {"corpus-tokens", 0, OPTION_INTEGER, &tokens, "N",
+         "read at most so many of its tokens (default all)"},
+        {"top", 'n', OPTION_INTEGER, &top, "N",
+         "examples shown at either end, up to 64 (default 5)"},
+        {"before", 0, OPTION_INTEGER, &before, "N",
+         "tokens shown up to the strong one (default 32)"},
+        {"bos", 0, OPTION_CHOICE, &bos, NULL,
+         "begin windows with BOS or the document separator (default)"},
+        {"threads", 't', OPTION_INTEGER, &threads, "N", "default: all processors"},
+        {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object"},
+        {0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    if (code >= 0) return code;
+    open.threads = (int)threads;
+    open.bos = bos < 0 ? RV_BOS_AUTO : bos ? RV_BOS_ADD : RV_BOS_OMIT;
+    open.progress = p.progress = show_progress;
+    p.corpus = corpus.items, p.corpus_count = corpus.count;
+    p.corpus_tokens = (uint64_t)tokens, p.before = (uint64_t)before;
+    rv_model *model;
+    rv_error err;
+    rv_examples *examples;
+    if (rv_model_open(&model, rest.items[0], &open, &err) != RV_OK) return fail(&err);
+    rv_status status =
+        rv_examples_find(&examples, model, rest.items + 1, rest.count - 1, &p, &err);
+    end_progress();
+    if (status == RV_OK && json)
+        print_json(examples, (size_t)top);
+    else if (status == RV_OK)
+        print_text(examples, (size_t)top);
+    if (status == RV_OK) rv_examples_free(examples);
+    rv_model_close(model);
+    return status == RV_OK ? EXIT_OK : fail(&err);
+}
+
+const command command_examples = {
+    .name = "examples",
+    .arguments = "MODEL TARGET... --corpus FILE [options]",
+    .summary = "Show where in a corpus targets are strongest",
+    .help = help,
+    .least = 2,
+    .most = LIST_MAX,
+    .run = run,
+};
