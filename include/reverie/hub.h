@@ -9,7 +9,7 @@
 #ifndef REVERIE_HUB_H
 #define REVERIE_HUB_H
 
-#include "reverie/reverie.h"
+#include "reverie/core.h"
 
 #ifdef __cplusplus
 extern "C" {

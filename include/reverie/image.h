@@ -12,7 +12,7 @@
 #ifndef REVERIE_IMAGE_H
 #define REVERIE_IMAGE_H
 
-#include "reverie/reverie.h"
+#include "reverie/core.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -14,7 +14,7 @@
 #ifndef REVERIE_MODEL_H
 #define REVERIE_MODEL_H
 
-#include "reverie/reverie.h"
+#include "reverie/core.h"
 
 #ifdef __cplusplus
 extern "C" {

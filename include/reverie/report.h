@@ -10,7 +10,7 @@
 #ifndef REVERIE_REPORT_H
 #define REVERIE_REPORT_H
 
-#include "reverie/reverie.h"
+#include "reverie/core.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -15,67 +15,13 @@
 #ifndef REVERIE_H
 #define REVERIE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "reverie/core.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-#define RV_API __attribute__((visibility("default")))
-
-#define RV_VERSION_STRING "0.1.0"
-
-/* Status codes and their short texts. */
-#define RV_STATUSES(X)                                                                         \
-    X(RV_OK, "ok")                                                                             \
-    X(RV_ERR_USAGE, "wrong use")          /* the caller asked for something that cannot be */  \
-    X(RV_ERR_NOT_FOUND, "not found")      /* a file, model, tensor or key is absent */         \
-    X(RV_ERR_IO, "input/output error")    /* reading or writing failed */                      \
-    X(RV_ERR_FORMAT, "malformed file")    /* a file is not what it claims to be */             \
-    X(RV_ERR_UNSUPPORTED, "unsupported")  /* well-formed, but not implemented */               \
-    X(RV_ERR_MEMORY, "out of memory")                                                          \
-    X(RV_ERR_CANCELLED, "cancelled")      /* a progress callback returned false */             \
-    X(RV_ERR_NETWORK, "network error")                                                         \
-    X(RV_ERR_NUMERIC, "non-finite number")
-
-typedef enum rv_status {
-#define X(name, text) name,
-    RV_STATUSES(X)
-#undef X
-} rv_status;
-
-/* The short text of a status code; never NULL. */
-RV_API const char *rv_status_text(rv_status status);
-
-/* Caller-owned; `message` is always terminated and never empty after a failure. */
-typedef struct rv_error {
-    rv_status status;
-    char message[1024];
-} rv_error;
-
-/* Long work reports here. `done` of `total` in `unit`s (total 0: unknown). `note` may be NULL.
- * Return false to cancel: the call then ends with RV_ERR_CANCELLED and loses nothing. */
-typedef struct rv_progress {
-    const char *what;
-    const char *unit;
-    const char *note;
-    double done;
-    double total;
-} rv_progress;
-
-typedef bool (*rv_progress_fn)(void *context, const rv_progress *event);
-
-#ifdef __cplusplus
-}
-#endif
-
-/* One header an area; each may also be included by itself. */
 #include "reverie/dream.h"
+#include "reverie/examples.h"
 #include "reverie/hub.h"
+#include "reverie/image.h"
 #include "reverie/model.h"
 #include "reverie/report.h"
-#include "reverie/image.h"
 
 #endif

@@ -7,7 +7,7 @@
 #ifndef RV_BASE_ERROR_H
 #define RV_BASE_ERROR_H
 
-#include "reverie/reverie.h"
+#include "reverie/core.h"
 
 /* Fills err (may be NULL) and returns status, so that `return rv_fail(...)` reads well. */
 rv_status rv_fail(rv_error *err, rv_status status, const char *format, ...)
