@@ -15,6 +15,7 @@ typedef struct judged {
     rv_sequence sequences[GOLDEN_SEQUENCES];
     size_t first[GOLDEN_SEQUENCES]; /* row of each sequence */
     size_t rows, compared, wrong;
+    double worst; /* difference so far, of a tensor's largest number */
 } judged;
 
 /* ---- comparing -------------------------------------------------------------------------------- */
@@ -42,6 +43,7 @@ static bool agrees(judged *j, const char *name, const real *ours, size_t element
         }
     }
     j->compared++;
+    if (worst > 0) j->worst = fmax(j->worst, worst / largest);
     if (!(worst <= TOLERANCE * largest)) {
         j->wrong++;
         print_error("%s (%s kernels) %s: off by %.2e of its largest number; at %zu expected "
@@ -448,6 +450,8 @@ static void judge(const golden_fixture *fixture, const char *file, const rv_kern
     check_weight_gradients(&j);
     bool has = json_is_true(json_object_get(fixture->about, "weight_gradients"));
     assert_int_equal(j.compared > before, has);
+    print_message("%s (%s kernels): %zu tensors, off by at most %.1e\n", file, kernels->name,
+                  j.compared, j.worst);
     *wrong += j.wrong;
     rv_pass_free(j.pass);
     rv_transformer_free(j.model);
