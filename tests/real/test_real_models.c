@@ -181,11 +181,11 @@ static void judge_texts(const real_model *m)
 {
     const json_t *text;
     size_t i;
-    printf("\n| %s | BOS | tokens | cross-entropy ", m->name);
-    printf("| same favourite | log-probability off by | cross-entropy off by ");
-    printf(
-        "| llama.cpp: same favourite | log-probability off by (mean) | cross-entropy off by ");
-    printf("| llama.cpp in float32: log-probability off by |\n");
+    printf("\n**%s**\n\n| text | BOS | tokens | cross-entropy ", m->name);
+    printf("| transformers: same favourite | log-probability off by | cross-entropy off by ");
+    printf("| llama.cpp in float32: log-probability off by ");
+    printf("| llama.cpp: same favourite | log-probability off by (mean) | cross-entropy off by "
+           "|\n");
     printf("|---|---|---|---|---|---|---|---|---|---|---|\n");
     json_array_foreach(get(m->fixture, "texts"), i, text)
     {
@@ -196,11 +196,10 @@ static void judge_texts(const real_model *m)
         printf("| %s | %s | %zu | %.5f ", json_string_value(get(text, "name")),
                json_is_null(bos) ? "no" : "yes", json_array_size(get(text, "ids")),
                t.cross_entropy);
-        printf("| %zu of %zu | %.1e | %.1e ", t.same, t.places, t.far,
-               fabs(t.cross_entropy - loss));
-        printf("| %zu of %zu | %.2f (%.2f) | %.3f ", t.same_llama, t.places, t.far_llama,
+        printf("| %zu of %zu | %.1e | %.1e | %.1e ", t.same, t.places, t.far,
+               fabs(t.cross_entropy - loss), t.far_f32);
+        printf("| %zu of %zu | %.2f (%.2f) | %.3f |\n", t.same_llama, t.places, t.far_llama,
                t.sum_llama / (double)(TOP * t.places), fabs(t.cross_entropy - loss_llama));
-        printf("| %.1e |\n", t.far_f32);
         assert_int_equal(t.same, t.places);
         assert_true(t.far < NATS);
         assert_true(t.far_f32 < NATS_F32);
