@@ -213,6 +213,56 @@ static void leaving_sequences_out_changes_nothing(const bench *b, rv_pass *pass)
     free(logits);
 }
 
+/* Two columns of a site, read and seeded, against the whole of it. */
+static void columns_are_a_part_of_their_site(const bench *b, rv_pass *pass, rv_site site)
+{
+    size_t T = b->fixture.length[0], W = rv_site_width(site, &b->model->config), from = W / 2,
+           some = W - from < 2 ? 1 : 2;
+    rv_sequence s = {.ids = b->fixture.ids[0], .count = T};
+    real *value = rv_alloc(T * W, sizeof *value), *part = rv_alloc(T * some, sizeof *part);
+    real *seed = rv_alloc(T * W, sizeof *seed), *few = rv_alloc(T * some, sizeof *few);
+    real *gradient = rv_alloc(T * b->C, sizeof *gradient);
+    for (size_t i = 0; i < T * some; i++) {
+        few[i] = (real)cos((double)i);
+        seed[i / some * W + from + i % some] = few[i];
+    }
+    rv_tap taps[] = {
+        {.site = site, .value = value, .seed = seed},
+        {.site = site, .column = from, .columns = some, .value = part, .seed = few}};
+    char name[RV_SITE_NAME_MAX];
+    rv_site_name(name, site);
+    for (size_t t = 0; t < 2; t++) {
+        rv_error err;
+        if (rv_pass_begin(pass, &s, 1, &taps[t], 1, &err) != RV_OK) fail_msg("%s", err.message);
+        rv_pass_forward(pass, b->model->config.layers);
+        rv_pass_finish(pass);
+        rv_pass_backward(pass, NULL, NULL);
+        const real *found = rv_pass_input_gradient(pass);
+        for (size_t i = 0; t == 1 && i < T * b->C; i++)
+            if (!(found[i] == gradient[i]))
+                fail_msg(
+                    "%s: gradient of two columns of %s: number %zu: expected %.9g, found %.9g",
+                    b->fixture.name, name, i, gradient[i], found[i]);
+        memcpy(gradient, found, T * b->C * sizeof *gradient);
+    }
+    for (size_t i = 0; i < T * some; i++)
+        same_bits(b, name, &part[i], &value[i / some * W + from + i % some], 1);
+    free(value);
+    free(part);
+    free(seed);
+    free(few);
+    free(gradient);
+}
+
+static void all_sites_have_columns(const bench *b, rv_pass *pass)
+{
+    for (int kind = 0; kind < RV_SITE_KINDS; kind++) {
+        rv_site site = {(rv_site_kind)kind, 0};
+        if (rv_site_exists(site, &b->model->config) && !rv_site_is_map(site))
+            columns_are_a_part_of_their_site(b, pass, site);
+    }
+}
+
 /* ---- refusals --------------------------------------------------------------------------------- */
 
 static void refuses(rv_pass *pass, const rv_sequence *s, size_t count, const rv_tap *tap,
@@ -262,6 +312,9 @@ static void promises_are_kept(void **state)
     leaving_sequences_out_changes_nothing(&b, pass);
     threads_change_nothing(&b);
     nonsense_is_refused(&b, pass);
+    rv_pass_free(pass);
+    pass = new_pass(&b, true, 1);
+    all_sites_have_columns(&b, pass);
     rv_pass_free(pass);
     close_bench(&b);
 }

@@ -73,7 +73,7 @@ static int run(const command *self, int argc, char **argv)
          "draw among the fewest that are together this likely (default 0.95)"},
         {"seed", 's', OPTION_INTEGER, &seed, "N", "same seed, same text (default 1)"},
         {"chat", 0, OPTION_CHOICE, &chat, NULL,
-         "the text is a message to an instruct model (default where there is a chat template)"},
+         "the text is a message (default where the model has a chat template)"},
         {"system", 0, OPTION_STRING, &params.system, "T", "system message of the chat"},
         TOKEN_ROWS(model),
         MODEL_ROWS(model),
@@ -88,8 +88,9 @@ static int run(const command *self, int argc, char **argv)
     params.seed = (uint64_t)seed;
     params.chat = chat < 0 ? RV_CHAT_AUTO : chat ? RV_CHAT_USE : RV_CHAT_OMIT;
     size_t length;
-    char *input = read_text(text, file, &length);
-    if (!input) return EXIT_FAILED;
+    char *input;
+    code = read_text(&input, &length, text, file);
+    if (code >= 0) return code;
     code = generate(rest.items[0], input, length, &model, &params, json);
     free(input);
     return code;

@@ -77,7 +77,11 @@ static void print_info(const rv_model_info *i)
     printf("model       %s\n", i->name);
     printf("file        %s (%s, %s, mostly %s)\n", i->path, bytes_text(size, i->file_bytes),
            i->format, i->quantisation);
-    printf("family      %s, %.4g million parameters\n", i->family, (double)i->parameters / 1e6);
+    printf("family      %s, ", i->family);
+    if (i->parameters < 1000000)
+        printf("%llu parameters\n", N(i->parameters));
+    else
+        printf("%.4g million parameters\n", (double)i->parameters / 1e6);
     printf("shape       %llu layers, width %llu, %llu heads of %llu", N(i->layers), N(i->width),
            N(i->heads), N(i->head_size));
     if (i->kv_heads != i->heads) printf(" (%llu for keys)", N(i->kv_heads));

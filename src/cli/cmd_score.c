@@ -58,8 +58,9 @@ static int run(const command *self, int argc, char **argv)
     int code = options_parse(&rest, argc, argv, self, options);
     if (code >= 0) return code;
     size_t length;
-    char *input = read_text(text, file, &length);
-    if (!input) return EXIT_FAILED;
+    char *input;
+    code = read_text(&input, &length, text, file);
+    if (code >= 0) return code;
     code = score(rest.items[0], input, length, &model, json, show);
     free(input);
     return code;

@@ -98,8 +98,9 @@ static int run(const command *self, int argc, char **argv)
     if (ids && (text || file)) return fail_usage("give --decode or a text, not both");
     if (ids) return decode(rest.items[0], ids, json);
     size_t length;
-    char *input = read_text(text, file, &length);
-    if (!input) return EXIT_FAILED;
+    char *input;
+    code = read_text(&input, &length, text, file);
+    if (code >= 0) return code;
     code = encode(rest.items[0], input, length, &model, json);
     free(input);
     return code;
@@ -114,7 +115,7 @@ const command command_tokenize = {
             "\n"
             "  reverie tokenize smollm2-135m --text \"Once upon a time\"\n"
             "  reverie tokenize smollm2-135m --file story.txt --json | jq .ids\n"
-            "  reverie tokenize smollm2-135m --decode \"6403 3816 253 655\"",
+            "  reverie tokenize smollm2-135m --decode \"6403 1980 253 655\"",
     .least = 1,
     .most = 1,
     .run = run,

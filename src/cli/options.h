@@ -82,9 +82,9 @@ rv_terminal terminal_of_stdout(void);
 /* Whether Ctrl-C or SIGTERM came. */
 bool was_interrupted(void);
 
-/* The text a command works on: --text, --file, or standard input. malloc'ed; NULL after having
- * explained itself on stderr. */
-char *read_text(const char *text, const char *file, size_t *length);
+/* The text a command works on: --text, --file, or standard input; malloc'ed, any bytes. Returns -1 to
+ * go on, else the exit code, having explained itself on stderr. */
+int read_text(char **out, size_t *length, const char *text, const char *file);
 
 /* ---- commands on a model and a text --------------------------------------------------------- */
 

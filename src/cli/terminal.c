@@ -1,4 +1,5 @@
 /* What a command says to the person who waits: progress, and the text it reads. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,18 @@ static void on_signal(int number)
     signal(number, SIG_DFL);
 }
 
+/* flags: SA_RESTART, or 0 for a wait that a signal shall end. */
+static void listen_to_signals(int flags)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
+    if (interrupted) return; // the second one kills
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
 void catch_signals(void)
 {
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    listen_to_signals(SA_RESTART);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -51,8 +60,8 @@ bool show_progress(void *context, const rv_progress *event)
     line_open = true;
     fputs(terminal ? "\r\033[K" : "", stderr);
     if (event->total > 0)
-        fprintf(stderr, "%s %3.0f %% (%.0f of %.0f %s)", event->what, 100 * event->done / event->total, event->done,
-                event->total, event->unit);
+        fprintf(stderr, "%s %3.0f %% (%.0f of %.0f %s)", event->what,
+                100 * event->done / event->total, event->done, event->total, event->unit);
     else if (event->done > 0)
         fprintf(stderr, "%s %.0f %s", event->what, event->done, event->unit);
     else
@@ -89,36 +98,48 @@ static char *read_stream(FILE *stream, size_t *length)
             bytes = grown;
         }
         size_t n = fread(bytes + *length, 1, capacity - *length - 1, stream);
-        if (n == 0) {
-            if (ferror(stream)) break;
-            bytes[*length] = '\0';
-            return bytes;
-        }
+        if (ferror(stream)) break;
         *length += n;
+        if (n > 0) continue;
+        bytes[*length] = '\0';
+        return bytes;
     }
     free(bytes);
     return NULL;
 }
 
-char *read_text(const char *text, const char *file, size_t *length)
+/* Ctrl-C ends the wait, too. */
+static char *read_stdin(size_t *length)
 {
-    if (text && file) {
-        fail_usage("give --text or --file, not both");
-        return NULL;
-    }
-    if (text) {
-        *length = strlen(text);
-        char *copy = malloc(*length + 1);
-        return copy ? memcpy(copy, text, *length + 1) : NULL;
-    }
-    FILE *stream = file && strcmp(file, "-") != 0 ? fopen(file, "rb") : stdin;
-    if (stream == stdin && isatty(STDIN_FILENO))
+    if (isatty(STDIN_FILENO))
         fprintf(stderr, "type the text, then press Ctrl-D on a line of its own\n");
-    char *bytes = stream ? read_stream(stream, length) : NULL;
-    if (!bytes) {
-        fprintf(stderr, "reverie: %s: ", file ? file : "standard input");
-        perror("cannot read");
-    }
-    if (stream && stream != stdin) fclose(stream);
+    listen_to_signals(0);
+    char *bytes = read_stream(stdin, length);
+    int reason = errno;
+    listen_to_signals(SA_RESTART);
+    errno = reason;
     return bytes;
+}
+
+int read_text(char **out, size_t *length, const char *text, const char *file)
+{
+    *out = NULL;
+    if (text && file) return fail_usage("give --text or --file, not both");
+    bool from_stdin = !text && (!file || strcmp(file, "-") == 0);
+    const char *name = from_stdin ? "standard input" : file;
+    FILE *stream = NULL;
+    if (text) {
+        *out = strdup(text);
+        *length = strlen(text);
+        name = "--text";
+    } else if (from_stdin) {
+        *out = read_stdin(length);
+    } else if ((stream = fopen(file, "rb"))) {
+        *out = read_stream(stream, length);
+    }
+    if (!*out)
+        fprintf(stderr, "reverie: cannot read %s: %s\n", name,
+                interrupted ? "interrupted" : strerror(errno));
+    if (stream) fclose(stream);
+    return *out ? -1 : EXIT_FAILED;
 }

@@ -57,17 +57,43 @@ void rv_visit_gradient(const rv_pass *p, rv_site_kind kind, size_t layer, real *
     }
 }
 
+/* Columns [first, end) of a site `width` wide that a tap sees. */
+static size_t seen_columns(const rv_tap *tap, size_t width, size_t *end)
+{
+    *end = tap->columns ? tap->column + tap->columns : width;
+    return tap->columns ? tap->column : 0;
+}
+
 void rv_visit_norm(const rv_pass *p, rv_site_kind scale, rv_site_kind normalized, size_t layer,
                    const real *x, const real *mean, const real *rstd)
 {
-    size_t C = p->model->config.width;
+    size_t C = p->model->config.width, end;
     for (size_t t = 0; t < p->tap_count; t++) {
         const rv_tap *tap = &p->taps[t];
-        for (size_t r = 0; r < p->rows && tap->value && matches(tap, scale, layer); r++)
-            tap->value[r] = 1 / rstd[r];
-        for (size_t i = 0; i < p->rows * C && tap->value && matches(tap, normalized, layer);
-             i++)
-            tap->value[i] = (x[i] - (mean ? mean[i / C] : 0)) * rstd[i / C];
+        real *out = tap->value;
+        for (size_t r = 0; r < p->rows && out && matches(tap, scale, layer); r++)
+            out[r] = 1 / rstd[r];
+        if (!out || !matches(tap, normalized, layer)) continue;
+        size_t first = seen_columns(tap, C, &end);
+        for (size_t r = 0; r < p->rows; r++)
+            for (size_t i = first; i < end; i++)
+                *out++ = (x[r * C + i] - (mean ? mean[r] : 0)) * rstd[r];
+    }
+}
+
+/* xhat = (x - m) / scale:  dx = rstd (s - mean(s) - xhat mean(s xhat)), where for RMSNorm m and mean(s)
+ * are not there. One row; seed: of columns [first, end). */
+static void seed_normalized(real *dx, const real *seed, size_t first, size_t end, const real *x,
+                            const real *mean, real rstd, size_t C)
+{
+    real sum = 0, along = 0, m = mean ? *mean : 0;
+    for (size_t i = first; i < end; i++) {
+        sum += seed[i - first];
+        along += seed[i - first] * (x[i] - m) * rstd;
+    }
+    for (size_t i = 0; i < C; i++) {
+        real s = i >= first && i < end ? seed[i - first] : 0;
+        dx[i] += rstd * (s - (mean ? sum / (real)C : 0) - (x[i] - m) * rstd * along / (real)C);
     }
 }
 
@@ -75,8 +101,7 @@ void rv_visit_norm_gradient(rv_pass *p, rv_site_kind scale, rv_site_kind normali
                             size_t layer, real *dx, const real *x, const real *mean,
                             const real *rstd)
 {
-    size_t C = p->model->config.width;
-    const rv_kernels *k = p->model->kernels;
+    size_t C = p->model->config.width, end;
     for (size_t t = 0; t < p->tap_count; t++) {
         const rv_tap *tap = &p->taps[t];
         if (!tap->seed) continue;
@@ -85,12 +110,10 @@ void rv_visit_norm_gradient(rv_pass *p, rv_site_kind scale, rv_site_kind normali
             dx[i] +=
                 tap->seed[i / C] * (x[i] - (mean ? mean[i / C] : 0)) * rstd[i / C] / (real)C;
         if (!matches(tap, normalized, layer)) continue;
-        if (mean)
-            k->layernorm_backward(dx, C, NULL, NULL, tap->seed, C, x, C, p->ones, mean, rstd,
-                                  p->rows, C, p->options.threads);
-        else
-            k->rmsnorm_backward(dx, C, NULL, tap->seed, C, x, C, p->ones, rstd, p->rows, 1, C,
-                                p->options.threads);
+        size_t first = seen_columns(tap, C, &end);
+        for (size_t r = 0; r < p->rows; r++)
+            seed_normalized(dx + r * C, tap->seed + r * (end - first), first, end, x + r * C,
+                            mean ? &mean[r] : NULL, rstd[r], C);
     }
 }
 
@@ -147,23 +170,25 @@ const real *const *rv_map_seeds(const rv_pass *p, rv_site_kind kind, size_t laye
     return NULL;
 }
 
-/* result[r, h, :] = W_o[:, head h] z[r, head h] */
+/* result[r, h, :] = W_o[:, head h] z[r, head h]: column h C + i */
 void rv_visit_result(const rv_pass *p, size_t layer, const real *z)
 {
     const rv_config *c = &p->model->config;
     const rv_matrix *o = &p->model->blocks[layer].o;
-    size_t D = c->head_size;
+    size_t D = c->head_size, end;
     for (size_t t = 0; t < p->tap_count; t++) {
-        if (!p->taps[t].value || !matches(&p->taps[t], RV_SITE_RESULT, layer)) continue;
-        real *out = p->taps[t].value;
+        const rv_tap *tap = &p->taps[t];
+        if (!tap->value || !matches(tap, RV_SITE_RESULT, layer)) continue;
+        real *out = tap->value;
+        size_t first = seen_columns(tap, c->heads * c->width, &end);
         for (size_t r = 0; r < p->rows; r++)
-            for (size_t h = 0; h < c->heads; h++)
-                for (size_t i = 0; i < c->width; i++, out++) {
-                    const real *w = o->data + i / o->width * o->K * o->width + i % o->width;
-                    *out = 0;
-                    for (size_t d = h * D; d < (h + 1) * D; d++)
-                        *out += w[d * o->width] * z[r * p->query_width + d];
-                }
+            for (size_t at = first; at < end; at++, out++) {
+                size_t h = at / c->width, i = at % c->width;
+                const real *w = o->data + i / o->width * o->K * o->width + i % o->width;
+                *out = 0;
+                for (size_t d = h * D; d < (h + 1) * D; d++)
+                    *out += w[d * o->width] * z[r * p->query_width + d];
+            }
     }
 }
 
@@ -171,17 +196,19 @@ void rv_visit_result_gradient(const rv_pass *p, size_t layer, real *dz)
 {
     const rv_config *c = &p->model->config;
     const rv_matrix *o = &p->model->blocks[layer].o;
-    size_t D = c->head_size;
+    size_t D = c->head_size, end;
     for (size_t t = 0; t < p->tap_count; t++) {
-        const real *seed = p->taps[t].seed;
-        if (!seed || !matches(&p->taps[t], RV_SITE_RESULT, layer)) continue;
+        const rv_tap *tap = &p->taps[t];
+        const real *seed = tap->seed;
+        if (!seed || !matches(tap, RV_SITE_RESULT, layer)) continue;
+        size_t first = seen_columns(tap, c->heads * c->width, &end);
         for (size_t r = 0; r < p->rows; r++)
-            for (size_t h = 0; h < c->heads; h++)
-                for (size_t i = 0; i < c->width; i++, seed++) {
-                    const real *w = o->data + i / o->width * o->K * o->width + i % o->width;
-                    for (size_t d = h * D; d < (h + 1) * D; d++)
-                        dz[r * p->query_width + d] += w[d * o->width] * *seed;
-                }
+            for (size_t at = first; at < end; at++, seed++) {
+                size_t h = at / c->width, i = at % c->width;
+                const real *w = o->data + i / o->width * o->K * o->width + i % o->width;
+                for (size_t d = h * D; d < (h + 1) * D; d++)
+                    dz[r * p->query_width + d] += w[d * o->width] * *seed;
+            }
     }
 }
 

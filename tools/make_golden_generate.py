@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""What transformers draws tokens from, and how it goes on with a text: tests/fixtures/generate/.
+
+    python -m venv venv && venv/bin/pip install torch transformers accelerate gguf
+    venv/bin/python tools/make_golden_generate.py           # sampling.json, quick
+    tools/get-model smollm2-135m; tools/get-model gemma3-270m
+    venv/bin/python tools/make_golden_generate.py greedy    # greedy.json too
+
+sampling.json: logits over a small vocabulary, and for several settings the probabilities that are left
+after the temperature, top-k and top-p warpers.  greedy.json: prompts, and the tokens that always
+taking the likeliest gives in float32, up to the first place where the two likeliest are closer than
+MARGIN logits (or the end of the text).
+"""
+import json
+import os
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+
+OUT = Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "generate"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reverie" / "models"
+SETTINGS = [(1.0, 0, 1.0), (0.7, 0, 1.0), (1.0, 5, 1.0), (1.0, 0, 0.8), (0.5, 0, 0.9), (1.3, 8, 0.6), (2.0, 1, 1.0),
+            (1.0, 3, 0.3), (1.0, 100, 0.99)]
+TOKENS, MARGIN = 40, 1e-2
+PROMPTS = ["The lighthouse keeper counted the ships twice every evening. On Tuesday", "def fibonacci(n):\n    "]
+MESSAGE = "Name three rivers in Europe."
+
+
+def write(name, value):
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / name).write_text(json.dumps(value, ensure_ascii=False, indent=None, separators=(", ", ": ")) + "\n")
+
+
+def sampling():
+    logits = torch.randn(24, generator=torch.Generator().manual_seed(1)) * 2.5
+    logits = torch.round(logits * 1000) / 1000
+    cases = []
+    for temperature, top_k, top_p in SETTINGS:
+        scores = transformers.TemperatureLogitsWarper(temperature)(None, logits[None])
+        if top_k:
+            scores = transformers.TopKLogitsWarper(top_k)(None, scores)
+        if top_p < 1:
+            scores = transformers.TopPLogitsWarper(top_p)(None, scores)
+        cases.append({"temperature": temperature, "top_k": top_k, "top_p": top_p,
+                      "probabilities": [round(p, 7) for p in scores.softmax(-1)[0].tolist()]})
+    write("sampling.json", {"logits": [round(x, 3) for x in logits.tolist()], "cases": cases})
+
+
+def continuation(model, ids, end):
+    made = []
+    with torch.no_grad():
+        while len(made) < TOKENS:
+            logits = model(input_ids=torch.tensor([ids + made])).logits[0, -1]
+            best = logits.topk(2)
+            if best.values[0] - best.values[1] < MARGIN or best.indices[0].item() in end:
+                break
+            made.append(best.indices[0].item())
+    return made
+
+
+def greedy():
+    out = []
+    for name in "smollm2-135m", "gemma3-270m":
+        tokenizer = transformers.AutoTokenizer.from_pretrained(CACHE, gguf_file=f"{name}.gguf")
+        model = transformers.AutoModelForCausalLM.from_pretrained(CACHE, gguf_file=f"{name}.gguf",
+                                                                  dtype=torch.float32).eval()
+        asked = [(text, False, tokenizer(text).input_ids) for text in PROMPTS]
+        if tokenizer.chat_template:
+            ids = tokenizer.apply_chat_template([{"role": "user", "content": MESSAGE}], add_generation_prompt=True,
+                                                return_dict=False)
+            asked.append((MESSAGE, True, ids))
+        for text, chat, ids in asked:
+            out.append({"model": name, "text": text, "chat": chat, "prompt_tokens": len(ids),
+                        "ids": continuation(model, ids, set(tokenizer.all_special_ids))})
+            print(out[-1], tokenizer.decode(out[-1]["ids"]))
+    write("greedy.json", out)
+
+
+torch.set_num_threads(2)
+sampling()
+if "greedy" in sys.argv[1:]:
+    greedy()
