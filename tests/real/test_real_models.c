@@ -21,7 +21,7 @@
 #define NATS_F32 \
     2e-2 /* against llama.cpp in float32: it looks activations up in a table of halves */
 #define NATS_Q8  0.06 /* cross-entropies against llama.cpp as it is */
-#define RELATIVE 1e-3 /* activations and gradients, of the largest number */
+#define RELATIVE 1e-4 /* activations and gradients, of the largest number */
 
 enum { TOP = 5, CHUNK = 16 };
 
