@@ -24,7 +24,7 @@ static const struct {
     size_t epochs;
     double rate, decay;
 } recipes[] = {
-    [RV_IMAGE_CLASSIFIER] = {1, 10, 4e-3, 0.02},
+    [RV_IMAGE_CLASSIFIER] = {1, 8, 4e-3, 0.02},
     [RV_IMAGE_JUDGE] = {2, 8, 4e-3, 0.02},
     [RV_IMAGE_AUTOENCODER] = {3, 12, 3e-3, 0},
 };

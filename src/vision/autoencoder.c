@@ -7,7 +7,7 @@
 const char *const rv_autoencoder_encoder =
     "28x28x1 conv16/2 norm2 silu conv32/2 norm4 silu conv32/2 norm4 silu dense48";
 const char *const rv_autoencoder_decoder =
-    "1x1x24 dense7x7x32 norm4 silu upsample conv32 norm4 silu upsample conv16 norm2 silu conv1";
+    "1x1x24 dense7x7x32 norm4 silu conv64 shuffle norm2 silu conv32 norm4 silu conv4 shuffle";
 
 /* z = mean + deviation noise, or the mean itself where random is NULL. */
 static void draw_latents(rv_autoencoder_learner *a, size_t shard, const real *codes,

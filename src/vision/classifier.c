@@ -1,8 +1,7 @@
 #include "vision/classifier.h"
 
-const char *const rv_classifier_attacked = "28x28x1 conv16 norm2 relu maxpool conv32 norm4 "
-                                           "relu conv32 norm4 relu maxpool conv48 norm6 "
-                                           "relu average dense10";
+const char *const rv_classifier_attacked =
+    "28x28x1 conv16/2 norm2 relu conv32 norm4 relu maxpool conv32 norm4 relu dense10";
 const char *const rv_classifier_judge = "28x28x1 conv24/2 norm3 silu conv32 norm4 silu "
                                         "conv32/2 norm4 silu conv16 norm2 silu dense10";
 

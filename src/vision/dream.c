@@ -8,12 +8,12 @@
 
 enum { JITTER = 2, COPIES = 8, ROUND_TRIP = 5, BLUR_EVERY = 4 };
 
-static const double ENOUGH = 14;        /* log odds from which on the ascent slows down */
+static const double ENOUGH = 12;        /* log odds from which on the ascent slows down */
 static const double LATENT_RATE = 0.15; /* times the gradient of mean magnitude 1 */
 static const double LATENT_NOISE = 0.3;
 static const double PIXEL_RATE = 0.02;
-static const double PIXEL_DECAY = 0.01;
-static const double TOTAL_VARIATION = 0.1;
+static const double PIXEL_DECAY = 0.003;
+static const double TOTAL_VARIATION = 1;
 
 /* One ascent: buffers for all its starts side by side. */
 typedef struct ascent {
@@ -122,6 +122,14 @@ static void normalise(real *gradient, size_t count, double size)
     for (size_t i = 0; i < count; i++) gradient[i] *= (real)(size * (double)count / sum);
 }
 
+/* How much of a step is worth taking: all of it for a unit; of a class, less and less once its
+ * probability is as good as 1, lest the ascent leaves for ever stranger pictures. */
+static double need_of(const ascent *a, size_t start)
+{
+    bool class = rv_image_target_is_class(a->target, a->classify.net);
+    return class ? 1 / (1 + exp(a->value[start] - ENOUGH)) : 1;
+}
+
 /* Softened at first, so that dead units wake; exact in the second half. */
 static real softness_at(size_t step, size_t steps)
 {
@@ -173,11 +181,11 @@ static void ascend_pixels(ascent *a, real *images)
     for (size_t t = 0; t < T; t++) {
         random = stream(a, t + 1);
         if (regular) draw_jitter(a, &random);
-        a->classify.softness = softness_at(t, T);
+        a->classify.softness = regular ? softness_at(t, T) : 0;
         differentiate(a, images);
         for (size_t s = 0; s < S; s++) {
             real *image = images + s * RV_IMAGE_PIXELS, *g = a->gradient + s * RV_IMAGE_PIXELS;
-            normalise(g, RV_IMAGE_PIXELS, PIXEL_RATE);
+            normalise(g, RV_IMAGE_PIXELS, PIXEL_RATE * need_of(a, s));
             if (regular) regularise(g, image);
             for (size_t i = 0; i < RV_IMAGE_PIXELS; i++) {
                 real x = image[i] + g[i];
@@ -236,11 +244,9 @@ static void step_latents(ascent *a, real *latents, real *images, size_t t)
     for (size_t i = 0; i < s->starts * RV_IMAGE_PIXELS; i++)
         dlogits[i] = a->gradient[i] * images[i] * (1 - images[i]);
     memcpy(a->step, rv_network_backward(&a->decode, NULL), s->starts * a->L * sizeof(real));
-    const bool class = rv_image_target_is_class(a->target, a->classify.net);
     for (size_t n = 0; n < s->starts; n++) {
         real *z = latents + n * a->L, *g = a->step + n * a->L;
-        double need = class ? 1 / (1 + exp(a->value[n] - ENOUGH)) : 1;
-        normalise(g, a->L, LATENT_RATE * (0.1 + 0.9 * left) * need);
+        normalise(g, a->L, LATENT_RATE * (0.1 + 0.9 * left) * need_of(a, n));
         for (size_t i = 0; i < a->L; i++) z[i] += g[i];
         keep_norm(z, a->L, s->norm_low, s->norm_high);
     }

@@ -42,10 +42,6 @@ void rv_softrelu_forward(real *out, const real *x, size_t count, real softness);
 void rv_softrelu_backward(real *dx, const real *dout, const real *x, size_t count,
                           real softness);
 
-/* x sigmoid(x) */
-void rv_silu_forward(real *out, const real *x, size_t count);
-void rv_silu_backward(real *dx, const real *dout, const real *x, size_t count);
-
 /* Largest of each 2 x 2 square; an odd last row or column is left out. The gradient goes to the
  * first largest.   out (N, H / 2, W / 2, C) */
 void rv_maxpool_forward(real *out, const real *x, rv_volume in, size_t N);

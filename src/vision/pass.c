@@ -108,6 +108,7 @@ static void conv_backward(rv_network_pass *pass, const rv_layer *l, real *dx, re
 
 static void layer_forward(rv_network_pass *pass, size_t i, const real *x)
 {
+    const rv_kernels *kernels = pass->net->kernels;
     const rv_layer *l = &pass->net->layer[i];
     const real *parameters = pass->net->parameters;
     real *out = pass->out[i];
@@ -117,8 +118,7 @@ static void layer_forward(rv_network_pass *pass, size_t i, const real *x)
         conv_forward(pass, l, out, x);
         break;
     case RV_LAYER_DENSE:
-        pass->net->kernels->linear_forward(out, l->matrix.M, x, l->matrix.K, &l->matrix, N,
-                                           RV_STORE, 1);
+        kernels->linear_forward(out, l->matrix.M, x, l->matrix.K, &l->matrix, N, RV_STORE, 1);
         break;
     case RV_LAYER_NORM:
         rv_groupnorm_forward(out, pass->moments[i], x, parameters + l->weight,
@@ -129,7 +129,7 @@ static void layer_forward(rv_network_pass *pass, size_t i, const real *x)
         rv_softrelu_forward(out, x, N * size, pass->softness);
         break;
     case RV_LAYER_SILU:
-        rv_silu_forward(out, x, N * size);
+        kernels->activation_forward(out, size, x, size, NULL, 0, N, size, RV_ACT_SILU, 1);
         break;
     case RV_LAYER_MAXPOOL:
         rv_maxpool_forward(out, x, l->in, N);
@@ -151,6 +151,7 @@ static void layer_forward(rv_network_pass *pass, size_t i, const real *x)
 static void layer_backward(rv_network_pass *pass, size_t i, real *dx, real *dparameters,
                            const real *dout, const real *x)
 {
+    const rv_kernels *kernels = pass->net->kernels;
     const rv_layer *l = &pass->net->layer[i];
     size_t N = pass->samples, size = rv_volume_size(l->in);
     switch (l->kind) {
@@ -159,11 +160,10 @@ static void layer_backward(rv_network_pass *pass, size_t i, real *dx, real *dpar
         break;
     case RV_LAYER_DENSE:
         if (dparameters)
-            pass->net->kernels->linear_backward_weight(
-                dparameters + l->weight, dparameters + l->bias, dout, l->matrix.M, x,
-                l->matrix.K, N, l->matrix.K, l->matrix.M, 1);
-        pass->net->kernels->linear_backward(dx, l->matrix.K, dout, l->matrix.M, &l->matrix, N,
-                                            1);
+            kernels->linear_backward_weight(dparameters + l->weight, dparameters + l->bias,
+                                            dout, l->matrix.M, x, l->matrix.K, N, l->matrix.K,
+                                            l->matrix.M, 1);
+        kernels->linear_backward(dx, l->matrix.K, dout, l->matrix.M, &l->matrix, N, 1);
         break;
     case RV_LAYER_NORM:
         rv_groupnorm_backward(dx, dparameters ? dparameters + l->weight : NULL,
@@ -175,7 +175,8 @@ static void layer_backward(rv_network_pass *pass, size_t i, real *dx, real *dpar
         rv_softrelu_backward(dx, dout, x, N * size, pass->softness);
         break;
     case RV_LAYER_SILU:
-        rv_silu_backward(dx, dout, x, N * size);
+        kernels->activation_backward(dx, size, NULL, 0, dout, size, x, size, NULL, 0, N, size,
+                                     RV_ACT_SILU, 1);
         break;
     case RV_LAYER_MAXPOOL:
         rv_maxpool_backward(dx, dout, x, l->in, N);

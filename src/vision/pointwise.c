@@ -14,30 +14,23 @@ static real softplus(real x)
 
 void rv_softrelu_forward(real *out, const real *x, size_t count, real softness)
 {
-    for (size_t i = 0; i < count; i++)
-        out[i] = softness > 0 ? softness * softplus(x[i] / softness)
-                 : x[i] < 0   ? 0
-                              : x[i]; // keeps NaN
+    if (softness > 0) {
+        for (size_t i = 0; i < count; i++) out[i] = softness * softplus(x[i] / softness);
+        return;
+    }
+#pragma omp simd
+    for (size_t i = 0; i < count; i++) out[i] = x[i] < 0 ? 0 : x[i]; // keeps NaN
 }
 
 void rv_softrelu_backward(real *dx, const real *dout, const real *x, size_t count,
                           real softness)
 {
-    for (size_t i = 0; i < count; i++)
-        dx[i] += dout[i] * (softness > 0 ? rv_logistic(x[i] / softness) : (real)(x[i] > 0));
-}
-
-void rv_silu_forward(real *out, const real *x, size_t count)
-{
-    for (size_t i = 0; i < count; i++) out[i] = x[i] * rv_logistic(x[i]);
-}
-
-void rv_silu_backward(real *dx, const real *dout, const real *x, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        real s = rv_logistic(x[i]);
-        dx[i] += dout[i] * s * (1 + x[i] * (1 - s));
+    if (softness > 0) {
+        for (size_t i = 0; i < count; i++) dx[i] += dout[i] * rv_logistic(x[i] / softness);
+        return;
     }
+#pragma omp simd
+    for (size_t i = 0; i < count; i++) dx[i] += x[i] > 0 ? dout[i] : 0;
 }
 
 static real largest(const real *x, size_t count)
