@@ -82,15 +82,12 @@ def read_records(path):
 
 def signs(model, targets, args):
     """The sign of the larger extreme on the corpus; one scan for all targets that are not in the index yet."""
-    out = {}
-    for target in targets:
-        command = [TOOL, "examples", model, target, "--corpus-tokens", str(args.tokens), "--top", "1", "--json"]
-        for file in args.corpus:
-            command += ["--corpus", file]
-        found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)["targets"][0]
-        high, low = found["maximum"] - found["mean"], found["mean"] - found["minimum"]
-        out[target] = "" if high >= low else "-"
-    return out
+    command = [TOOL, "examples", model, *targets, "--corpus-tokens", str(args.tokens), "--top", "1", "--json",
+               "--threads", str(args.threads)]
+    for file in args.corpus:
+        command += ["--corpus", file]
+    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)["targets"]
+    return {t["target"]: "" if t["maximum"] - t["mean"] >= t["mean"] - t["minimum"] else "-" for t in found}
 
 
 def summarise(run, records, seconds):
@@ -126,7 +123,7 @@ def execute(run, sign, args):
         os.remove(path)  # of a run whose line was not written: nothing says that it is whole
     command = [TOOL, "dream", model, "--method", method.replace("-as-published", ""), "--seed", str(seed),
                "--budget", str(budget), "--corpus-tokens", str(args.tokens), "--no-attribution", "--resume",
-               "-o", path]
+               "--threads", str(args.threads), "-o", path]
     if method.endswith("as-published"):
         command.append("--as-published")
     for file in args.corpus:
@@ -197,6 +194,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=1000000, help="of the corpus (default 1 million)")
     parser.add_argument("--methods", default=",".join(METHODS), help="only these, comma-separated")
     parser.add_argument("--seeds", type=int, default=3, help="only the first so many seeds")
+    parser.add_argument("--threads", type=int, default=0, help="default: all processors")
     parser.add_argument("--results", default=os.path.join(ROOT, "bench", "results", "dream.jsonl"))
     parser.add_argument("--runs", default=os.path.join(ROOT, "build", "bench-dream"), help="folder of the run files")
     parser.add_argument("--table", action="store_true", help="print the table of what is there, run nothing")
