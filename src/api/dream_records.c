@@ -300,7 +300,7 @@ static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f,
     out->token_count = n;
     out->raw = row == SIZE_MAX ? NAN : (double)f->values[row];
     out->activation = normalised(d, out->raw);
-    out->cross_entropy = sum / (double)(n - (P == 0) ? n - (P == 0) : 1);
+    out->cross_entropy = sum / (double)(n > (P == 0) ? n - (P == 0) : 1);
     size_t scored = n - (P == skip);
     if (scored) out->cross_entropy_published = published / (double)scored;
     return RV_OK;
