@@ -22,9 +22,11 @@ enum { SAMPLES = 7, MAX_ROWS = 3072, MAX_WIDTH = 3072 + 16, PEAK_ROUNDS = 150000
 
 typedef enum work_kind {
     FORWARD,
+    NARROW,
     BACKWARD,
     WEIGHT,
     UNEMBED,
+    UNEMBED_NARROW,
     UNEMBED_BACKWARD,
     ATTENTION,
     ATTENTION_BACKWARD,
@@ -104,6 +106,9 @@ static void run(const bench *b, const work *w)
     case FORWARD:
         k->linear_forward(b->y, ldy, b->x, ldx, &b->m, N, RV_STORE, t);
         break;
+    case NARROW:
+        k->linear_forward_narrow(b->y, ldy, b->x, ldx, &b->m, N, RV_STORE, t);
+        break;
     case BACKWARD:
         k->linear_backward(b->x, ldx, b->y, ldy, &b->m, N, t);
         break;
@@ -112,6 +117,10 @@ static void run(const bench *b, const work *w)
         break;
     case UNEMBED:
         k->logsumexp_forward(b->lse, b->weight, b->x, ldx, b->label, &b->m, N, w->M, 0, t);
+        break;
+    case UNEMBED_NARROW:
+        k->logsumexp_forward_narrow(b->lse, b->weight, b->x, ldx, b->label, &b->m, N, w->M, 0,
+                                    t);
         break;
     case UNEMBED_BACKWARD:
         k->logsumexp_backward(b->y, ldx, b->lse, b->x, b->label, b->weight, &b->m, N, w->M, 0,
@@ -169,6 +178,17 @@ static bool is_product(const work *w)
     return w->kind < GELU;
 }
 
+static bool is_narrow(const work *w)
+{
+    return w->kind == NARROW || w->kind == UNEMBED_NARROW;
+}
+
+static void give_up(const char *why)
+{
+    fprintf(stderr, "bench_ops: %s\n", why);
+    exit(1);
+}
+
 static void prepare(bench *b, const work *w)
 {
     if (w->kind == ATTENTION || w->kind == ATTENTION_BACKWARD) {
@@ -190,12 +210,10 @@ static void prepare(bench *b, const work *w)
     }
     if (w->kind <= UNEMBED_BACKWARD) {
         rv_error err;
-        if (rv_matrix_init(&b->m, b->k, w->M, w->K, false, &err) != RV_OK) {
-            fprintf(stderr, "bench_ops: %s\n", err.message);
-            exit(1);
-        }
+        if (rv_matrix_init(&b->m, b->k, w->M, w->K, false, &err) != RV_OK) give_up(err.message);
         for (size_t i = 0; i < b->m.panels * b->m.width * w->K; i++)
             b->m.data[i] = b->z[i % ((size_t)MAX_ROWS * MAX_WIDTH)] * 0.05f;
+        if (is_narrow(w) && rv_matrix_narrow(&b->m, b->k, &err) != RV_OK) give_up(err.message);
     }
     for (size_t n = 0; n < w->N && w->kind < ATTENTION; n++) {
         b->label[n] = (int32_t)(n * 7 % w->M);
@@ -203,8 +221,10 @@ static void prepare(bench *b, const work *w)
     }
 }
 
-static void measure(bench *b, const work *w, const peak_loop *peak)
+static void measure(bench *b, const work *w)
 {
+    if (is_narrow(w) && !b->k->narrow) return;
+    const peak_loop *peak = peak_find(is_narrow(w) ? "bf16" : b->k->name);
     prepare(b, w);
     double amount = amount_of(w), rate[SAMPLES], wall[SAMPLES], busy[SAMPLES];
     double busy_rate[SAMPLES];
@@ -251,6 +271,13 @@ static const work works[] = {
     {"GPT-2", "up", FORWARD, 3072, 768, 3072},
     {"GPT-2", "down", FORWARD, 96, 3072, 768},
     {"GPT-2", "down", FORWARD, 1536, 3072, 768},
+    {"SmolLM2", "qkv bf16", NARROW, 96, 576, 960},
+    {"SmolLM2", "gate and up bf16", NARROW, 96, 576, 3072},
+    {"SmolLM2", "gate and up bf16", NARROW, 1536, 576, 3072},
+    {"SmolLM2", "down bf16", NARROW, 1536, 1536, 576},
+    {"GPT-2", "up bf16", NARROW, 1536, 768, 3072},
+    {"GPT-2", "down bf16", NARROW, 1536, 3072, 768},
+    {"SmolLM2", "logsumexp bf16", UNEMBED_NARROW, 384, 576, 49152},
     {"SmolLM2", "logsumexp", UNEMBED, 96, 576, 49152},
     {"SmolLM2", "logsumexp", UNEMBED, 384, 576, 49152},
     {"GPT-2", "logsumexp", UNEMBED, 96, 768, 50257},
@@ -282,6 +309,18 @@ static void print_processor(void)
     if (file) fclose(file);
 }
 
+static void print_peak(const char *what, int threads)
+{
+    double rate[SAMPLES], busy[SAMPLES];
+    for (size_t i = 0; i < SAMPLES; i++) {
+        moment r = peak_rate(peak_find(what), threads);
+        rate[i] = r.wall / 1e9, busy[i] = r.busy / 1e9;
+    }
+    double middle = median(rate, SAMPLES);
+    printf("peak %-8s %.0f GFLOP/s (%.0f to %.0f)  busy %.0f\n", what, middle, rate[0],
+           rate[SAMPLES - 1], median(busy, SAMPLES));
+}
+
 static void allocate(bench *b)
 {
     size_t numbers = (size_t)MAX_ROWS * MAX_WIDTH;
@@ -294,10 +333,8 @@ static void allocate(bench *b)
     b->segments = rv_alloc(MAX_ROWS, sizeof *b->segments);
     b->sequences = rv_alloc(MAX_ROWS, sizeof *b->sequences);
     if (!b->x || !b->y || !b->z || !b->lse || !b->weight || !b->label || !b->segments ||
-        !b->sequences) {
-        fprintf(stderr, "bench_ops: out of memory\n");
-        exit(1);
-    }
+        !b->sequences)
+        give_up("out of memory");
     rv_random random = rv_random_stream(1, 0, 0);
     for (size_t i = 0; i < numbers; i++) {
         b->x[i] = (float)rv_random_uniform(&random) - 0.5f;
@@ -329,16 +366,13 @@ int main(int argc, char **argv)
     if (most < 1) most = 1;
     allocate(&b);
     print_processor();
-    const peak_loop *peak = peak_find(b.k->name);
     for (b.threads = least; b.threads <= most; b.threads *= 2) {
-        double tops[SAMPLES];
-        for (size_t i = 0; i < SAMPLES; i++) tops[i] = peak_rate(peak, b.threads).wall / 1e9;
-        double middle = median(tops, SAMPLES);
-        printf("%d thread%s, %s, peak %.0f GFLOP/s (%.0f to %.0f)\n", b.threads,
-               b.threads > 1 ? "s" : "", b.k->name, middle, tops[0], tops[SAMPLES - 1]);
+        printf("%d thread%s, %s\n", b.threads, b.threads > 1 ? "s" : "", b.k->name);
+        print_peak(b.k->name, b.threads);
+        if (b.k->narrow) print_peak("bf16", b.threads);
         printf("%-9s %-20s %5s %5s %6s  %8s\n", "model", "work", "N", "K", "M", "median");
         for (size_t i = 0; i < sizeof works / sizeof *works; i++)
-            if (argc < 4 || strstr(works[i].name, argv[3])) measure(&b, &works[i], peak);
+            if (argc < 4 || strstr(works[i].name, argv[3])) measure(&b, &works[i]);
     }
     release(&b);
     return 0;

@@ -36,6 +36,18 @@ typedef struct rows {
     size_t count, columns, ld;
 } rows;
 
+/* Normal numbers, cheaply: from a table, at a random place. */
+static float normal_number(void)
+{
+    enum { SIZE = 1 << 15 };
+    static float table[SIZE];
+    static size_t at;
+    if (at == 0)
+        for (size_t i = 0; i < SIZE; i++) table[i] = (float)rv_random_normal(&source);
+    if (at % SIZE == 0) at += 1 + 2 * rv_random_below(&source, SIZE / 2);
+    return table[at++ % SIZE];
+}
+
 static rows make_rows_ld(size_t count, size_t columns, size_t ld)
 {
     rows r = {.count = count, .columns = columns, .ld = ld};
@@ -44,8 +56,7 @@ static rows make_rows_ld(size_t count, size_t columns, size_t ld)
     r.at = r.all + GUARD;
     for (size_t i = 0; i < count * ld + 2 * GUARD; i++) r.all[i] = guard_word;
     for (size_t n = 0; n < count; n++)
-        for (size_t i = 0; i < columns; i++)
-            r.at[n * ld + i] = (float)rv_random_normal(&source);
+        for (size_t i = 0; i < columns; i++) r.at[n * ld + i] = normal_number();
     return r;
 }
 
@@ -458,6 +469,79 @@ static void attention_of_one_row(const shape *s)
     free_attention(&a);
 }
 
+/* ---- bf16 ------------------------------------------------------------------------------ */
+
+/* To the nearest bf16, by another way than the library's: the neighbours are compared. */
+static float as_bf16(float x)
+{
+    uint32_t bits, down;
+    memcpy(&bits, &x, sizeof bits);
+    down = bits & 0xffff0000u;
+    uint32_t up = down + 0x10000u;
+    float low, high;
+    memcpy(&low, &down, sizeof low);
+    memcpy(&high, &up, sizeof high);
+    if (fabsf(x - low) == fabsf(high - x)) return down & 0x10000u ? high : low;
+    return fabsf(x - low) < fabsf(high - x) ? low : high;
+}
+
+static void round_all(rows *r)
+{
+    for (size_t n = 0; n < r->count; n++)
+        for (size_t i = 0; i < r->columns; i++)
+            r->at[n * r->ld + i] = as_bf16(r->at[n * r->ld + i]);
+}
+
+/* The narrow product of any numbers is the float product of the rounded numbers. */
+static void narrow(const shape *s)
+{
+    weights w = make_weights(s->M, s->K, s->N % 2);
+    rows x = make_rows(s->N, s->K), out = make_rows(s->N, s->M), lse[2], logit[2];
+    int32_t *label = rv_alloc(s->N, sizeof *label);
+    assert_non_null(label);
+    for (size_t n = 0; n < s->N; n++) label[n] = (int32_t)rv_random_below(&source, s->M);
+    for (size_t i = 0; i < s->N * x.ld; i++) x.at[i] *= x.at[i] == guard_word ? 1 : 0.1f;
+    rv_error err;
+    assert_int_equal(rv_matrix_narrow(&w.tuned, tuned, &err), RV_OK);
+    assert_int_equal(tuned->narrow, w.tuned.narrow != NULL);
+
+    rows expected = copy_of(&out), found = copy_of(&out), threaded = copy_of(&out);
+    rows exact = copy_of(&x);
+    for (int i = 0; i < 2; i++) lse[i] = make_rows(1, s->N), logit[i] = make_rows(1, s->N);
+    tuned->linear_forward_narrow(found.at, out.ld, x.at, x.ld, &w.tuned, s->N, RV_ACCUMULATE,
+                                 1);
+    tuned->linear_forward_narrow(threaded.at, out.ld, x.at, x.ld, &w.tuned, s->N, RV_ACCUMULATE,
+                                 2);
+    tuned->logsumexp_forward_narrow(lse[0].at, logit[0].at, x.at, x.ld, label, &w.tuned, s->N,
+                                    s->M, 0, 2);
+    for (size_t n = 0; n < s->N; n++) {
+        float *alone = out.at + n * out.ld, lse_alone = 0;
+        tuned->logsumexp_forward_narrow(&lse_alone, NULL, x.at + n * x.ld, 1, NULL, &w.tuned, 1,
+                                        s->M, 0, 1);
+        check_same_row("narrow logsumexp", &lse_alone, &lse[0].at[n], 1);
+        memcpy(alone, expected.at + n * out.ld, s->M * sizeof *alone);
+        tuned->linear_forward_narrow(alone, 1, x.at + n * x.ld, 1, &w.tuned, 1, RV_ACCUMULATE,
+                                     1);
+        check_same_row("narrow linear", alone, found.at + n * out.ld, s->M);
+        check_same_row("narrow linear", alone, threaded.at + n * out.ld, s->M);
+    }
+    if (tuned->narrow) {
+        round_all(&w.W), round_all(&exact);
+        rv_matrix_set_rows(&w.expected, 0, s->M, w.W.at);
+    }
+    reference->linear_forward(expected.at, out.ld, exact.at, x.ld, &w.expected, s->N,
+                              RV_ACCUMULATE, 1);
+    reference->logsumexp_forward(lse[1].at, logit[1].at, exact.at, x.ld, label, &w.expected,
+                                 s->N, s->M, 0, 1);
+    check_close("narrow linear", &found, &expected, s->K, sqrtf((float)s->K));
+    check_close("narrow lse", &lse[0], &lse[1], s->K, sqrtf((float)s->K));
+    check_close("narrow label_logit", &logit[0], &logit[1], s->K, sqrtf((float)s->K));
+    free_rows((rows[]){x, out, expected, found, threaded, exact}, 6);
+    free_rows((rows[]){lse[0], lse[1], logit[0], logit[1]}, 4);
+    free(label);
+    free_weights(&w);
+}
+
 /* ---- norms ----------------------------------------------------------------------------- */
 static void layernorm(const shape *s)
 {
@@ -662,6 +746,7 @@ TEST(logsumexp_forward)
 TEST(logsumexp_backward)
 TEST(attention_against_reference)
 TEST(attention_of_one_row)
+TEST(narrow)
 TEST(layernorm)
 TEST(rmsnorm)
 TEST(activation)
@@ -679,6 +764,7 @@ int main(void)
         cmocka_unit_test(test_logsumexp_backward),
         cmocka_unit_test(test_attention_against_reference),
         cmocka_unit_test(test_attention_of_one_row),
+        cmocka_unit_test(test_narrow),
         cmocka_unit_test(test_layernorm),
         cmocka_unit_test(test_rmsnorm),
         cmocka_unit_test(test_activation),

@@ -23,12 +23,13 @@
 /* A weight matrix packed once for streaming: `panels` panels of `width` output columns each,
  * data[(panel * K + k) * width + j] = W[panel * width + j, k], zero beyond M.   y = x W^T + bias */
 typedef struct rv_matrix {
-    size_t K, M;      /* inputs, outputs */
-    size_t width;     /* columns in a panel; set by the kernels that packed it */
-    size_t panels;    /* ceil(M / width) */
-    real *data;       /* (panels, K, width), 64-byte aligned */
-    real *bias;       /* (panels * width) or NULL */
-    uint16_t *narrow; /* the same in bf16 for screening, pairs of k interleaved; or NULL */
+    size_t K, M;   /* inputs, outputs */
+    size_t width;  /* columns in a panel; set by the kernels that packed it */
+    size_t panels; /* ceil(M / width) */
+    real *data;    /* (panels, K, width), 64-byte aligned */
+    real *bias;    /* (panels * width) or NULL */
+    uint16_t
+        *narrow; /* data in bf16, pairs of k side by side: (panels, ceil(K / 2), width, 2) */
 } rv_matrix;
 
 /* What happens to a product before it is stored. */
@@ -72,10 +73,16 @@ typedef struct rv_attention_shape {
 typedef struct rv_kernels {
     const char *name; /* "avx512", "avx2", "portable", "reference" */
     size_t panel_width;
+    bool narrow; /* bf16 is faster than float here: rv_matrix_narrow is worth its memory */
 
     /* out (N, ldo) = x (N, ldx) * matrix, columns 0 .. M; leading dimensions in numbers. */
     void (*linear_forward)(real *out, size_t ldo, const real *x, size_t ldx, const rv_matrix *m,
                            size_t N, rv_epilogue epilogue, int threads);
+    /* The same from weights and inputs rounded to bf16, summed in float: for screening. In float
+     * where the matrix has no narrow copy. */
+    void (*linear_forward_narrow)(real *out, size_t ldo, const real *x, size_t ldx,
+                                  const rv_matrix *m, size_t N, rv_epilogue epilogue,
+                                  int threads);
     /* dx (N, ldx) += dout (N, ldo) W.   d/dx of the line above */
     void (*linear_backward)(real *dx, size_t ldx, const real *dout, size_t ldo,
                             const rv_matrix *m, size_t N, int threads);
@@ -92,6 +99,10 @@ typedef struct rv_kernels {
     void (*logsumexp_forward)(real *lse, real *label_logit, const real *x, size_t ldx,
                               const int32_t *label, const rv_matrix *head, size_t N,
                               size_t valid, real softcap, int threads);
+    /* The same from weights and inputs rounded to bf16, as linear_forward_narrow. */
+    void (*logsumexp_forward_narrow)(real *lse, real *label_logit, const real *x, size_t ldx,
+                                     const int32_t *label, const rv_matrix *head, size_t N,
+                                     size_t valid, real softcap, int threads);
     /* With loss = sum_n weight[n] * (lse[n] - label_logit[n]):  dx (N, ldx) += d loss / dx.
      * weight[n] = 0 skips the row. */
     void (*logsumexp_backward)(real *dx, size_t ldx, const real *lse, const real *x,
@@ -170,6 +181,9 @@ rv_status rv_matrix_init(rv_matrix *out, const rv_kernels *kernels, size_t M, si
 void rv_matrix_set_rows(rv_matrix *m, size_t first, size_t count,
                         const real *W /* (count, K) */);
 void rv_matrix_get_row(const rv_matrix *m, size_t row, real *out /* (K) */);
+/* Makes (again) the copy in bf16 for linear_forward_narrow and logsumexp_forward_narrow, half the
+ * size of the matrix. Does nothing where these kernels have no use for it. */
+rv_status rv_matrix_narrow(rv_matrix *m, const rv_kernels *kernels, rv_error *err);
 void rv_matrix_release(rv_matrix *m);
 
 #endif

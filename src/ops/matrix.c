@@ -1,6 +1,7 @@
 #include "ops/kernels.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -47,6 +48,31 @@ rv_status rv_matrix_pack(rv_matrix *out, const rv_kernels *kernels, const real *
     RV_TRY(rv_matrix_init(out, kernels, M, K, bias != NULL, err));
     rv_matrix_set_rows(out, 0, M, W);
     for (size_t i = 0; bias && i < M; i++) out->bias[i] = bias[i];
+    return RV_OK;
+}
+
+/* To the nearest bf16, ties to even: the upper half of a float's bits. */
+static uint16_t to_bf16(real x)
+{
+    float number = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    if (number != number) return (uint16_t)(bits >> 16 | 0x40); // stays not a number
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+rv_status rv_matrix_narrow(rv_matrix *m, const rv_kernels *kernels, rv_error *err)
+{
+    if (!kernels->narrow) return RV_OK;
+    size_t pairs = (m->K + 1) / 2;
+    if (!m->narrow) RV_TRY(RV_NEW(m->narrow, m->panels * pairs * m->width * 2, err));
+    for (size_t p = 0; p < m->panels; p++) {
+        const real *from = m->data + p * m->K * m->width;
+        uint16_t *to = m->narrow + p * pairs * m->width * 2;
+        for (size_t k = 0; k < m->K; k++)
+            for (size_t j = 0; j < m->width; j++)
+                to[(k / 2 * m->width + j) * 2 + k % 2] = to_bf16(from[k * m->width + j]);
+    }
     return RV_OK;
 }
 

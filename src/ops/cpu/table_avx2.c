@@ -3,6 +3,6 @@
 
 const rv_kernels *rv_kernels_avx2(void)
 {
-    static const rv_kernels table = RV_TUNED_TABLE("avx2");
+    static const rv_kernels table = {.name = "avx2", TUNED_ENTRIES, NARROW_IS_FLOAT};
     return &table;
 }

@@ -3,6 +3,6 @@
 
 const rv_kernels *rv_kernels_portable(void)
 {
-    static const rv_kernels table = RV_TUNED_TABLE("portable");
+    static const rv_kernels table = {.name = "portable", TUNED_ENTRIES, NARROW_IS_FLOAT};
     return &table;
 }

@@ -17,6 +17,11 @@
 #endif
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* One step of a sum. In bf16 it takes a pair: there, a "number" of a and b is two. */
+#ifndef V_STEP
+#define V_STEP(a, b, c) v_fma(a, b, c)
+#endif
+
 /* The first n numbers where n < LANES, else LANES. */
 ALWAYS_INLINE vec load_some(const float *p, size_t n)
 {
@@ -83,8 +88,8 @@ ALWAYS_INLINE void tile_run(const tile *t, const int rows, const int vectors, co
         UNROLL for (int r = 0; r < rows; r++)
         {
             vec x = v_set1(a[(size_t)r * across]);
-            c[r][0] = v_fma(x, b0, c[r][0]);
-            if (vectors > 1) c[r][1] = v_fma(x, b1, c[r][1]);
+            c[r][0] = V_STEP(x, b0, c[r][0]);
+            if (vectors > 1) c[r][1] = V_STEP(x, b1, c[r][1]);
         }
         a += along;
         b += ldb;
