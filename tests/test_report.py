@@ -150,6 +150,7 @@ def wrong_files_are_named(folder, flight):
     check("expected a regular file" in run("report", folder, code=1)[1], "a folder")
     check("usage: reverie report" in run("report", code=2)[1], "no file")
     check("give one of" in run("report", flight, "--json", "--table", code=2)[1], "two forms")
+    check("is a run to read" in run("report", flight, "-o", flight, code=2)[1], "a run is never overwritten")
     broken = os.path.join(folder, "broken.jsonl")
     with open(flight, "rb") as whole:
         lines = whole.read().splitlines(keepends=True)

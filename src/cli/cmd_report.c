@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "commands.h"
 
@@ -28,6 +29,42 @@ static int write_plot(const rv_report *report, const char *path)
     return EXIT_FAILED;
 }
 
+static bool same_file(const char *a, const char *b)
+{
+    struct stat left, right;
+    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev &&
+           left.st_ino == right.st_ino;
+}
+
+/* Reads the runs, none of which may be a file that is about to be written. */
+static int load(rv_report *report, const arguments *files, const char *page, const char *plot)
+{
+    rv_error err;
+    for (size_t i = 0; i < files->count; i++) {
+        const char *file = files->items[i];
+        if ((page && same_file(file, page)) || (plot && same_file(file, plot)))
+            return fail_usage("%s: is a run to read; write to another file", file);
+        if (rv_report_add(report, file, &err) != RV_OK) return fail(&err);
+    }
+    rv_report_counts counts = rv_report_count(report);
+    if (counts.truncated)
+        fprintf(stderr,
+                "reverie: %zu file%s ended in a line that was cut short; it was left out\n",
+                counts.truncated, counts.truncated == 1 ? "" : "s");
+    if (counts.unknown)
+        fprintf(stderr, "reverie: %zu record%s of unknown types were left out\n",
+                counts.unknown, counts.unknown == 1 ? "" : "s");
+    return EXIT_OK;
+}
+
+static int write_page(const rv_report *report, const char *path)
+{
+    rv_error err;
+    if (rv_report_page(report, path, &err) != RV_OK) return fail(&err);
+    fprintf(stderr, "wrote %s\n", path);
+    return EXIT_OK;
+}
+
 static int run(const command *self, int argc, char **argv)
 {
     const char *page = NULL, *plot = NULL;
@@ -48,35 +85,21 @@ static int run(const command *self, int argc, char **argv)
     if (code >= 0) return code;
     if (json + terminal + table > 1)
         return fail_usage("give one of --terminal, --table and --json");
+    if (!page && !plot && !json && !table) terminal = true;
     rv_error err;
-    rv_report *report = NULL;
-    char *text = NULL;
-    code = rv_report_new(&report, &err) == RV_OK ? EXIT_OK : fail(&err);
-    for (size_t i = 0; code == EXIT_OK && i < files.count; i++)
-        if (rv_report_add(report, files.items[i], &err) != RV_OK) code = fail(&err);
-    if (code == EXIT_OK) {
-        rv_report_counts counts = rv_report_count(report);
-        if (counts.truncated)
-            fprintf(stderr,
-                    "reverie: %zu file%s ended in a line that was cut short; it was left out\n",
-                    counts.truncated, counts.truncated == 1 ? "" : "s");
-        if (counts.unknown)
-            fprintf(stderr, "reverie: %zu record%s of unknown types were left out\n",
-                    counts.unknown, counts.unknown == 1 ? "" : "s");
-    }
-    if (code == EXIT_OK && page && rv_report_page(report, page, &err) != RV_OK)
-        code = fail(&err);
-    if (code == EXIT_OK && page) fprintf(stderr, "wrote %s\n", page);
+    rv_report *report;
+    if (rv_report_new(&report, &err) != RV_OK) return fail(&err);
+    code = load(report, &files, page, plot);
+    if (code == EXIT_OK && page) code = write_page(report, page);
     if (code == EXIT_OK && plot) code = write_plot(report, plot);
-    rv_status status = RV_OK;
-    if (code == EXIT_OK && json)
-        status = rv_report_json(&text, report, &err);
-    else if (code == EXIT_OK && table)
-        status = rv_report_compare(&text, report, RV_COMPARISON_MARKDOWN, &err);
-    else if (code == EXIT_OK && (terminal || (!page && !plot)))
-        status = rv_report_text(&text, report, terminal_of_stdout(), &err);
-    if (status != RV_OK) code = fail(&err);
-    if (text) code = print(text);
+    if (code == EXIT_OK && (json || table || terminal)) {
+        char *text;
+        rv_status status = json ? rv_report_json(&text, report, &err)
+                           : table
+                               ? rv_report_compare(&text, report, RV_COMPARISON_MARKDOWN, &err)
+                               : rv_report_text(&text, report, terminal_of_stdout(), &err);
+        code = status == RV_OK ? print(text) : fail(&err);
+    }
     rv_report_free(report);
     return code;
 }

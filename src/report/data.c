@@ -191,6 +191,7 @@ static json_t *subject_json(const rv_story *story, const rv_figures *figures,
         append(&b, runs, run_json(story->runs[r], compare, err));
     set(&b, "runs", runs);
     set_count(&b, "run", story->headline ? run_of(story, story->headline) : 0);
+    set(&b, "model", rv_string_to_json(RV_STRING(rv_model_title(&story->run->about.model))));
     set_number(&b, "scale", story->scale);
     set_dreams(&b, story, err);
     set_corpus(&b, story, err);

@@ -92,7 +92,8 @@ static void put_title(rv_text *out, const rv_stories *stories)
     rv_put_escaped(out, about->target.sign < 0 ? "-" : "", about->target.sign < 0);
     rv_put_escaped(out, about->target.name, strlen(about->target.name));
     rv_put_escaped(out, ", ", 2);
-    rv_put_escaped(out, about->model.name, strlen(about->model.name));
+    const char *model = rv_model_title(&about->model);
+    rv_put_escaped(out, model, strlen(model));
 }
 
 typedef struct fillings {

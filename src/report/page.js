@@ -72,7 +72,7 @@ function tokenLines(token, sign) {
 }
 
 /* A token in running text: without the leading space that it may carry. */
-const bare = text => shown(text.length > 1 && text[0] === " " ? text.slice(1) : text);
+const bare = text => text.trim() === "" ? shown(text.replace(/ /g, "␣")) : shown(text[0] === " " ? text.slice(1) : text);
 
 /* A span for one token; heat in [-1, 1], of which the faintest is not shown. */
 function tokenSpan(text, heat) {
@@ -138,7 +138,7 @@ function stat(name, value) {
 
 function opening() {
     const run = about(), dream = subject.headline;
-    const head = el("p.eyebrow", null, shown(run.model.name));
+    const head = el("p.eyebrow", null, shown(subject.model));
     if (!dream) return el("section.opening", null, head, el("h1", null, targetName(run), " has no dream yet"));
     const second = typeof dream.second_bits_per_byte === "number", window = subject.strongest_window;
     return el("section.opening.dream", {id: "dream"}, head,
@@ -316,9 +316,9 @@ function attribution() {
     let most = 0;
     data.tokens.forEach((t, i) => { if (t.best && t.best.drop > ((data.tokens[most].best || {}).drop || 0)) most = i; });
     buttons[most].click();
-    return el("section", {id: "attribution"}, el("h2", null, "What each word does"),
-        el("p.lede", null, "Every word was replaced by the candidates that the gradient likes best. The colour is the worst loss among them, " +
-            "the bar the smallest: a word with a long bar can hardly be replaced."),
+    return el("section", {id: "attribution"}, el("h2", null, "What each token does"),
+        el("p.lede", null, "Every token was replaced by the candidates that the gradient likes best. The colour is the worst loss among them, " +
+            "the bar the smallest: one with a long bar can hardly be replaced."),
         el("div.card", null, el("div.words", {dir: "auto"}, buttons), details));
 }
 
@@ -471,7 +471,7 @@ function show(i) {
         scatter, attribution, trajectory, explanation,
         () => list("More of the corpus", "examples", "The strongest places, in their own context.", subject.examples.slice(1)),
         methods, provenance].map(section => section()).filter(Boolean));
-    document.title = `${targetName(about())}, ${shown(about().model.name)} · Reverie`;
+    document.title = `${targetName(about())}, ${shown(subject.model)} · Reverie`;
 }
 
 function chooser() {
@@ -479,7 +479,7 @@ function chooser() {
     label.hidden = report.subjects.length < 2;
     report.subjects.forEach((s, i) => {
         const run = s.runs[s.run];
-        select.append(el("option", {value: i}, `${targetName(run)}, ${shown(run.model.name)}`.slice(0, 80)));
+        select.append(el("option", {value: i}, `${targetName(run)}, ${shown(s.model)}`.slice(0, 80)));
     });
     select.onchange = () => { show(Number(select.value)); scrollTo(0, 0); };
 }

@@ -157,7 +157,9 @@ static void put_number(rv_text *out, double value, double step, bool log)
     double size = fabs(value);
     if (size < step / 1e6 && !log) value = size = 0; // -0 and rounding noise
     if (log) step = size >= 1e6 ? 1e6 : size >= 1e4 ? 1e4 : 1;
-    if (size >= 1e9 || (size > 0 && size < 1e-4))
+    if (value == 0)
+        rv_text_puts(out, "0");
+    else if (size >= 1e9 || (size > 0 && size < 1e-4))
         rv_text_printf(out, "%.3g", value);
     else if (step >= 1e5)
         rv_text_printf(out, "%gM", round(value / 1e4) / 100);
@@ -324,7 +326,6 @@ static void put_body(rv_text *out, const rv_plot *plot, const frame *f)
 {
     put_x_axis(out, f, plot->x_label);
     put_y_axis(out, f, plot->y_label);
-    put_rule(out, plot, f);
     size_t groups = 0;
     for (size_t i = 0; i < plot->series_count; i++) {
         const rv_series *s = &plot->series[i];
@@ -337,6 +338,7 @@ static void put_body(rv_text *out, const rv_plot *plot, const frame *f)
             put_line(out, f, s);
         rv_text_puts(out, "</g>");
     }
+    put_rule(out, plot, f);
 }
 
 rv_status rv_plot_svg(rv_text *out, const rv_plot *plot, rv_error *err)

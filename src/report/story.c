@@ -24,6 +24,12 @@ bool rv_same_subject(const rv_run_record *a, const rv_run_record *b)
            same_name(a->target.position, b->target.position);
 }
 
+const char *rv_model_title(const rv_model_entry *model)
+{
+    if (!strchr("/.~", model->name[0])) return model->name;
+    return model->path ? model->path : model->name;
+}
+
 bool rv_is_naive(const char *method)
 {
     return same_name(method, "naive");
@@ -76,14 +82,20 @@ bool rv_is_search(const rv_run *run)
     return run->dream_count + run->trajectory_count > 0;
 }
 
+/* The default dreamer first, the naive one last. */
+static int rank_of(const rv_run *run)
+{
+    return same_name(run->label, "reverie") ? 0 : rv_is_naive(run->about.method) ? 2 : 1;
+}
+
 static rv_status list_methods(rv_stories *out, const rv_runs *runs, rv_error *err)
 {
     out->methods = rv_arena_alloc(&out->arena, runs->count, sizeof *out->methods);
     if (!out->methods) return rv_fail_memory(err, runs->count * sizeof *out->methods);
-    for (int naive = 0; naive < 2; naive++)
+    for (int rank = 0; rank < 3; rank++)
         for (size_t i = 0; i < runs->count; i++) {
             const rv_run *run = &runs->items[i];
-            if (!rv_is_search(run) || rv_is_naive(run->about.method) != naive) continue;
+            if (!rv_is_search(run) || rank_of(run) != rank) continue;
             if (rv_method_index(out, run->label) == out->method_count)
                 out->methods[out->method_count++] = run->label;
         }

@@ -28,8 +28,8 @@ typedef struct rv_story {
     double scale;  /* sign * f that is full heat; 0: no values are known */
 } rv_story;
 
-/* methods: the labels of all runs that hold anything, in the order in which they come first, the naive one
- * last; the index of a method is its colour in every figure. */
+/* methods: the labels of all runs that hold anything, "reverie" first, the naive one last, others
+ * in the order in which they come; the index of a method is its colour in every figure. */
 typedef struct rv_stories {
     rv_story *items;
     size_t count;
@@ -54,6 +54,9 @@ bool rv_is_search(const rv_run *run);
 
 /* Whether two runs are about the same target of the same model. */
 bool rv_same_subject(const rv_run_record *a, const rv_run_record *b);
+
+/* A model's name; of one that was named by a path, the last part of that. */
+const char *rv_model_title(const rv_model_entry *model);
 
 /* The method that shows what naive gradient ascent gives. */
 bool rv_is_naive(const char *method);

@@ -101,7 +101,7 @@ static void put_head(const page *p, const rv_story *story)
     rv_put_ink(p->out, RV_INK_STRONG, line.bytes ? line.bytes : "", p->terminal.colour);
     rv_text_release(&line);
     rv_text_puts(p->out, " of ");
-    put_name(p->out, about->model.name);
+    put_name(p->out, rv_model_title(&about->model));
     line = (rv_text){0};
     if (about->model.quantisation) {
         rv_text_puts(&line, "  ");
