@@ -151,6 +151,10 @@ def wrong_files_are_named(folder, flight):
     check("usage: reverie report" in run("report", code=2)[1], "no file")
     check("give one of" in run("report", flight, "--json", "--table", code=2)[1], "two forms")
     check("is a run to read" in run("report", flight, "-o", flight, code=2)[1], "a run is never overwritten")
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([TOOL, "report", flight], stdout=full, stderr=subprocess.PIPE)
+        check(done.returncode == 1 and done.stderr, "a full disk behind stdout")
     broken = os.path.join(folder, "broken.jsonl")
     with open(flight, "rb") as whole:
         lines = whole.read().splitlines(keepends=True)

@@ -6,12 +6,11 @@
 #include "commands.h"
 
 /* Prints and frees the text. */
-static int print(char *text)
+static void print(char *text)
 {
     fputs(text, stdout);
     if (*text && text[strlen(text) - 1] != '\n') fputc('\n', stdout);
     free(text);
-    return EXIT_OK;
 }
 
 static int write_plot(const rv_report *report, const char *path)
@@ -98,7 +97,10 @@ static int run(const command *self, int argc, char **argv)
                            : table
                                ? rv_report_compare(&text, report, RV_COMPARISON_MARKDOWN, &err)
                                : rv_report_text(&text, report, terminal_of_stdout(), &err);
-        code = status == RV_OK ? print(text) : fail(&err);
+        if (status == RV_OK)
+            print(text);
+        else
+            code = fail(&err);
     }
     rv_report_free(report);
     return code;

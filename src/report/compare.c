@@ -289,7 +289,7 @@ enum { COLUMNS = sizeof table / sizeof table[0] };
 /* A cell of a row; of the titles if row is NULL. */
 static void put_cell(rv_text *out, const rv_compare_row *row, const column *c)
 {
-    const char *at = (const char *)row + (row ? c->offset : 0);
+    const char *at = row ? (const char *)row + c->offset : NULL;
     if (!row)
         rv_text_puts(out, c->title);
     else if (c->kind == NAME)
