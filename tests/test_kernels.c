@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <float.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -732,6 +733,19 @@ static void for_all(void (*entry)(const shape *))
     }
 }
 
+static void tables_are_chosen_by_name_or_environment(void **state)
+{
+    (void)state;
+    assert_null(rv_kernels_select("no such table"));
+    assert_string_equal(rv_kernels_select("reference")->name, "reference");
+    assert_int_equal(setenv("REVERIE_KERNELS", "portable", 1), 0);
+    assert_string_equal(rv_kernels_select(NULL)->name, "portable");
+    assert_int_equal(setenv("REVERIE_KERNELS", "no such table", 1), 0);
+    assert_non_null(rv_kernels_select(NULL));
+    assert_int_equal(unsetenv("REVERIE_KERNELS"), 0);
+    assert_non_null(rv_kernels_select(NULL));
+}
+
 #define TEST(entry)                        \
     static void test_##entry(void **state) \
     {                                      \
@@ -757,6 +771,7 @@ int main(void)
 {
     source = rv_random_stream(11, 0, 0);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_are_chosen_by_name_or_environment),
         cmocka_unit_test(test_linear_forward),
         cmocka_unit_test(test_linear_backward),
         cmocka_unit_test(test_linear_backward_weight),

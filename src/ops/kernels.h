@@ -167,8 +167,9 @@ typedef struct rv_kernels {
 /* Plain C on `real`; every entry; single-threaded whatever `threads` says. */
 const rv_kernels *rv_kernels_reference(void);
 
-/* The fastest table that this processor runs: AVX-512, AVX2+FMA or portable. `name` NULL: choose;
- * else that table, or NULL if it is unknown or the processor cannot run it. In the double build
+/* The fastest table that this processor runs: AVX-512, AVX2+FMA or portable. `name` NULL: choose
+ * (never NULL), or what the environment variable REVERIE_KERNELS names, if that can be had; else
+ * that table, or NULL if it is unknown or the processor cannot run it. In the double build
  * always the reference. */
 const rv_kernels *rv_kernels_select(const char *name);
 

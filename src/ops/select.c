@@ -52,7 +52,8 @@ const rv_kernels *rv_kernels_select(const char *name)
 {
     if (!name) {
         const char *wish = getenv("REVERIE_KERNELS");
-        if (wish && *wish) return rv_kernels_select(wish);
+        const rv_kernels *wished = wish ? rv_kernels_select(wish) : NULL;
+        if (wished) return wished;
     }
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
         const struct candidate *c = &candidates[i];
