@@ -144,13 +144,24 @@ static rv_status read_parts(rv_tokenizer *tok, const json_t *json, rv_error *err
     return RV_OK;
 }
 
-rv_status rv_tokenizer_from_json(rv_tokenizer *tok, const char *path, rv_error *err)
+rv_status rv_tokenizer_from_json_bytes(rv_tokenizer *tok, const char *bytes, size_t length,
+                                       const char *name, rv_error *err)
 {
     json_t *json;
-    RV_TRY(rv_tokenizer_json_read(&json, path, err));
+    RV_TRY(rv_tokenizer_json_parse(&json, bytes, length, name, err));
     rv_status status = read_parts(tok, json, err);
     json_decref(json);
-    if (status != RV_OK) return rv_context(err, status, "%s", path);
+    return status == RV_OK ? RV_OK : rv_context(err, status, "%s", name);
+}
+
+rv_status rv_tokenizer_from_json(rv_tokenizer *tok, const char *path, rv_error *err)
+{
+    char *bytes;
+    size_t length;
+    RV_TRY(rv_read_file(&bytes, &length, path, RV_LIMIT_TOKENIZER_FILE, err));
+    rv_status status = rv_tokenizer_from_json_bytes(tok, bytes, length, path, err);
+    free(bytes);
+    RV_TRY(status);
     const char *slash = strrchr(path, '/');
     char *folder = slash ? rv_strndup(path, (size_t)(slash - path)) : rv_strndup(".", 1);
     if (!folder) return rv_fail_memory(err, strlen(path));

@@ -69,15 +69,14 @@ static rv_status add_pipeline(rv_tokenizer *tok, rv_error *err)
     return RV_OK;
 }
 
-rv_status rv_tokenizer_from_llama2c(rv_tokenizer *tok, const char *path, rv_error *err)
+rv_status rv_tokenizer_from_llama2c_bytes(rv_tokenizer *tok, const unsigned char *bytes,
+                                          size_t length, const char *name, rv_error *err)
 {
-    rv_mapping file;
+    const rv_mapping file = {bytes, length};
     float *scores = NULL;
-    RV_TRY(rv_map_file(&file, path, err));
     rv_status status = read_tokens(tok, &scores, &file, err);
     free(scores);
-    rv_unmap(&file);
-    if (status != RV_OK) return rv_context(err, status, "%s", path);
+    if (status != RV_OK) return rv_context(err, status, "%s", name);
     tok->bpe.unknown = tok->special.unknown = UNKNOWN_ID;
     tok->bpe.byte_fallback = tok->bpe.fuse_unknown = true;
     rv_bpe_index(&tok->bpe, &tok->vocabulary);
@@ -87,4 +86,13 @@ rv_status rv_tokenizer_from_llama2c(rv_tokenizer *tok, const char *path, rv_erro
     for (int32_t id = UNKNOWN_ID; id < FIRST_ORDINARY_ID; id++)
         RV_TRY(rv_tokenizer_mark(tok, id, RV_TOKEN_SPECIAL | RV_TOKEN_SKIPPED, err));
     return add_pipeline(tok, err);
+}
+
+rv_status rv_tokenizer_from_llama2c(rv_tokenizer *tok, const char *path, rv_error *err)
+{
+    rv_mapping file;
+    RV_TRY(rv_map_file(&file, path, err));
+    rv_status status = rv_tokenizer_from_llama2c_bytes(tok, file.bytes, file.length, path, err);
+    rv_unmap(&file);
+    return status;
 }

@@ -45,6 +45,16 @@ rv_status rv_tokenizer_from_gguf(rv_tokenizer *tok, const rv_checkpoint *checkpo
 rv_status rv_tokenizer_from_gpt2(rv_tokenizer *tok, const char *folder, rv_error *err);
 rv_status rv_tokenizer_from_llama2c(rv_tokenizer *tok, const char *path, rv_error *err);
 
+/* The same of bytes in memory; name stands for the file in errors. */
+rv_status rv_tokenizer_from_json_bytes(rv_tokenizer *tok, const char *bytes, size_t length,
+                                       const char *name, rv_error *err);
+rv_status rv_tokenizer_from_llama2c_bytes(rv_tokenizer *tok, const unsigned char *bytes,
+                                          size_t length, const char *name, rv_error *err);
+
+/* Opens a tokenizer.json, where the bytes begin with '{', or else a tokenizer.bin. */
+rv_status rv_tokenizer_open_memory(rv_tokenizer **out, const void *bytes, size_t length,
+                                   const char *name, rv_error *err);
+
 /* Marks a token; kinds grows with the vocabulary, so call it after the last token came in. */
 rv_status rv_tokenizer_mark(rv_tokenizer *tok, int32_t id, unsigned kind, rv_error *err);
 

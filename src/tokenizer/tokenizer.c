@@ -145,27 +145,48 @@ static rv_status read_any(rv_tokenizer *tok, const char *path, const rv_checkpoi
                    path);
 }
 
+static rv_status start(rv_tokenizer **out, rv_error *err)
+{
+    *out = NULL;
+    RV_TRY(RV_NEW(*out, 1, err));
+    (*out)->special = (rv_special_ids){-1, -1, -1, -1, -1, false};
+    (*out)->bpe.unknown = -1;
+    return RV_OK;
+}
+
+/* Completes a tokenizer that was read; closes it where something went wrong. */
+static rv_status complete(rv_tokenizer **out, rv_status status, const char *name, rv_error *err)
+{
+    if (status == RV_OK) {
+        status = finish(*out, err);
+        if (status != RV_OK) rv_context(err, status, "%s", name);
+    }
+    if (status == RV_OK) return RV_OK;
+    rv_tokenizer_close(*out);
+    *out = NULL;
+    return status;
+}
+
 rv_status rv_tokenizer_open(rv_tokenizer **out, const char *path,
                             const rv_checkpoint *checkpoint, rv_error *err)
 {
-    *out = NULL;
-    rv_tokenizer *tok;
-    RV_TRY(RV_NEW(tok, 1, err));
-    tok->special = (rv_special_ids){-1, -1, -1, -1, -1, false};
-    tok->bpe.unknown = -1;
-    rv_status status = read_any(tok, path, checkpoint, err);
-    if (status == RV_OK) {
-        status = finish(tok, err);
-        if (status != RV_OK)
-            rv_context(err, status, "%s",
-                       checkpoint && !path ? rv_checkpoint_path(checkpoint) : path);
-    }
-    if (status != RV_OK) {
-        rv_tokenizer_close(tok);
-        return status;
-    }
-    *out = tok;
-    return RV_OK;
+    RV_TRY(start(out, err));
+    rv_status status = read_any(*out, path, checkpoint, err);
+    return complete(out, status,
+                    path         ? path
+                    : checkpoint ? rv_checkpoint_path(checkpoint)
+                                 : "",
+                    err);
+}
+
+rv_status rv_tokenizer_open_memory(rv_tokenizer **out, const void *bytes, size_t length,
+                                   const char *name, rv_error *err)
+{
+    RV_TRY(start(out, err));
+    bool json = length > 0 && *(const char *)bytes == '{';
+    rv_status status = json ? rv_tokenizer_from_json_bytes(*out, bytes, length, name, err)
+                            : rv_tokenizer_from_llama2c_bytes(*out, bytes, length, name, err);
+    return complete(out, status, name, err);
 }
 
 void rv_tokenizer_close(rv_tokenizer *tok)

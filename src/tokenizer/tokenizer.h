@@ -27,21 +27,21 @@ typedef struct rv_ids {
 rv_status rv_ids_push(rv_ids *ids, int32_t id, rv_error *err);
 void rv_ids_release(rv_ids *ids);
 
-/* path: a model folder, a tokenizer.json, a tokenizer.bin, or a folder with encoder.json and
- * vocab.bpe. checkpoint: used when it is a GGUF (path may then be NULL); else NULL. */
+/* path: a model folder (tokenizer.json, or vocab.bpe with encoder.json, or merges.txt with
+ * vocab.json, or tokenizer.bin), a tokenizer.json, or a tokenizer.bin. checkpoint: used when it
+ * is a GGUF (path may then be NULL); else NULL. A tokenizer is immutable: threads may share it. */
 rv_status rv_tokenizer_open(rv_tokenizer **out, const char *path,
                             const rv_checkpoint *checkpoint, rv_error *err);
 void rv_tokenizer_close(rv_tokenizer *tok); /* NULL is fine */
 
 enum {
     RV_ENCODE_PLAIN = 0, /* special tokens in the text are plain text; nothing is added */
-    RV_ENCODE_SPECIAL =
-        1 << 0, /* recognise special tokens written in the text (chat templates) */
+    RV_ENCODE_SPECIAL = 1 << 0, /* special tokens in the text are taken as such (chats) */
     RV_ENCODE_TEMPLATE = 1 << 1 /* add what the tokenizer's post-processor adds (BOS, EOS) */
 };
 
-/* Appends to ids. Any bytes are accepted; where the tokenizer cannot represent invalid UTF-8 it
- * does what the reference does with U+FFFD. */
+/* Appends to ids. Any bytes are accepted: what is not UTF-8 is read as U+FFFD, as the reference
+ * sees it after Python's bytes.decode(errors="replace"). NUL is a character like any other. */
 rv_status rv_tokenizer_encode(const rv_tokenizer *tok, const char *text, size_t length,
                               unsigned flags, rv_ids *ids, rv_error *err);
 
@@ -58,11 +58,13 @@ const char *rv_token_bytes(const rv_tokenizer *tok, int32_t id, size_t *length);
 const char *rv_tokenizer_source(const rv_tokenizer *tok);
 
 size_t rv_tokenizer_size(const rv_tokenizer *tok); /* largest id + 1 */
-bool rv_token_is_special(const rv_tokenizer *tok,
-                         int32_t id); /* control, unknown, unused too */
 
-/* Ids of special tokens; -1 where there is none. `separator` is the document separator
- * (<|endoftext|> or its like) that stands in where a model has no BOS of its own. */
+/* Control tokens, the unknown token, unused ones: what never is an ordinary part of a text. */
+bool rv_token_is_special(const rv_tokenizer *tok, int32_t id);
+
+/* Ids of special tokens, as the configuration names them; -1 where there is none. Where add_bos is
+ * false, bos may be something else than a beginning (SmolLM2 names <|im_start|>): to begin a text
+ * there, use `separator`, the token between documents (<|endoftext|> or its like, else eos). */
 typedef struct rv_special_ids {
     int32_t bos, eos, unknown, pad, separator;
     bool add_bos; /* the tokenizer's configuration says that BOS goes first */
@@ -78,7 +80,9 @@ typedef struct rv_chat_message {
 const char *rv_tokenizer_chat_template(const rv_tokenizer *tok);
 
 /* Appends the rendered conversation, as the reference (transformers' apply_chat_template) does,
- * to be encoded with RV_ENCODE_SPECIAL. RV_ERR_UNSUPPORTED for a template that is not known. */
+ * to be encoded with RV_ENCODE_SPECIAL. RV_ERR_UNSUPPORTED where there is no template or it uses
+ * a part of Jinja that is not known, RV_ERR_USAGE where it refuses the conversation (a system
+ * message that the model does not know), with the template's own words. */
 rv_status rv_chat_render(const rv_tokenizer *tok, const rv_chat_message *messages, size_t count,
                          bool add_generation_prompt, rv_text *out, rv_error *err);
 
