@@ -15,16 +15,16 @@ extern "C" {
 #define RV_VERSION_STRING "0.1.0"
 
 /* Status codes and their short texts. */
-#define RV_STATUSES(X)                                                                         \
-    X(RV_OK, "ok")                                                                             \
-    X(RV_ERR_USAGE, "wrong use")          /* the caller asked for something that cannot be */  \
-    X(RV_ERR_NOT_FOUND, "not found")      /* a file, model, tensor or key is absent */         \
-    X(RV_ERR_IO, "input/output error")    /* reading or writing failed */                      \
-    X(RV_ERR_FORMAT, "malformed file")    /* a file is not what it claims to be */             \
-    X(RV_ERR_UNSUPPORTED, "unsupported")  /* well-formed, but not implemented */               \
-    X(RV_ERR_MEMORY, "out of memory")                                                          \
-    X(RV_ERR_CANCELLED, "cancelled")      /* a progress callback returned false */             \
-    X(RV_ERR_NETWORK, "network error")                                                         \
+#define RV_STATUSES(X)                                                                       \
+    X(RV_OK, "ok")                                                                           \
+    X(RV_ERR_USAGE, "wrong use")         /* the caller asked for something that cannot be */ \
+    X(RV_ERR_NOT_FOUND, "not found")     /* a file, model, tensor or key is absent */        \
+    X(RV_ERR_IO, "input/output error")   /* reading or writing failed */                     \
+    X(RV_ERR_FORMAT, "malformed file")   /* a file is not what it claims to be */            \
+    X(RV_ERR_UNSUPPORTED, "unsupported") /* well-formed, but not implemented */              \
+    X(RV_ERR_MEMORY, "out of memory")                                                        \
+    X(RV_ERR_CANCELLED, "cancelled") /* a progress callback returned false */                \
+    X(RV_ERR_NETWORK, "network error")                                                       \
     X(RV_ERR_NUMERIC, "non-finite number")
 
 typedef enum rv_status {

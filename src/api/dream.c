@@ -262,7 +262,8 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
                               .suffix = {d->suffix.items, d->suffix.count},
                               .forbidden = d->forbidden,
                               .starts = d->starts,
-                              .start_count = d->start_count};
+                              .start_count = d->start_count,
+                              .given_count = d->first_window};
     if (p->fluency) {
         d->problem.second_opinion = rv_second_opinion;
         d->problem.second_context = d;

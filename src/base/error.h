@@ -19,17 +19,17 @@ rv_status rv_context(rv_error *err, rv_status status, const char *format, ...)
 
 rv_status rv_fail_memory(rv_error *err, size_t bytes);
 
-#define RV_TRY(expression)                                                                     \
-    do {                                                                                       \
-        rv_status rv_try_status_ = (expression);                                               \
-        if (rv_try_status_ != RV_OK) return rv_try_status_;                                    \
+#define RV_TRY(expression)                                  \
+    do {                                                    \
+        rv_status rv_try_status_ = (expression);            \
+        if (rv_try_status_ != RV_OK) return rv_try_status_; \
     } while (0)
 
 /* For functions that clean up at a label `done:` and keep their result in `status`. */
-#define RV_GOTO(expression)                                                                    \
-    do {                                                                                       \
-        status = (expression);                                                                 \
-        if (status != RV_OK) goto done;                                                        \
+#define RV_GOTO(expression)             \
+    do {                                \
+        status = (expression);          \
+        if (status != RV_OK) goto done; \
     } while (0)
 
 #endif

@@ -33,9 +33,15 @@ void rv_text_append(rv_text *text, const void *bytes, size_t length)
     text->bytes[text->length] = '\0';
 }
 
-void rv_text_puts(rv_text *text, const char *string) { rv_text_append(text, string, strlen(string)); }
+void rv_text_puts(rv_text *text, const char *string)
+{
+    rv_text_append(text, string, strlen(string));
+}
 
-void rv_text_putc(rv_text *text, char c) { rv_text_append(text, &c, 1); }
+void rv_text_putc(rv_text *text, char c)
+{
+    rv_text_append(text, &c, 1);
+}
 
 void rv_text_printf(rv_text *text, const char *format, ...)
 {
@@ -73,7 +79,11 @@ size_t rv_utf8_decode(const char *bytes, size_t length, unsigned *code_point)
     const unsigned char *b = (const unsigned char *)bytes;
     static const unsigned smallest[5] = {0, 0, 0x80, 0x800, 0x10000};
     if (length == 0) return 0;
-    size_t n = b[0] < 0x80 ? 1 : b[0] >> 5 == 6 ? 2 : b[0] >> 4 == 14 ? 3 : b[0] >> 3 == 30 ? 4 : 0;
+    size_t n = b[0] < 0x80       ? 1
+               : b[0] >> 5 == 6  ? 2
+               : b[0] >> 4 == 14 ? 3
+               : b[0] >> 3 == 30 ? 4
+                                 : 0;
     if (n == 0 || n > length) return 0;
     unsigned c = n == 1 ? b[0] : b[0] & (0xFFu >> (n + 1));
     for (size_t i = 1; i < n; i++) {

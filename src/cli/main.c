@@ -5,23 +5,16 @@
 #include "commands.h"
 
 static const command *const commands[] = {
-    &command_info,
-    &command_tokenize,
-    &command_score,
-    &command_activations,
-    &command_generate,
-    &command_get,
-    &command_report,
-    &command_dream,
-    &command_examples,
-    &command_image,
-    &command_version,
+    &command_info,     &command_tokenize, &command_score,   &command_activations,
+    &command_generate, &command_get,      &command_report,  &command_dream,
+    &command_examples, &command_image,    &command_version,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_commands(FILE *stream)
 {
-    fprintf(stream, "reverie: deep dream for language models\n\nusage: reverie COMMAND ...\n\n");
+    fprintf(stream,
+            "reverie: deep dream for language models\n\nusage: reverie COMMAND ...\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(stream, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(stream, "\nreverie COMMAND --help tells more.\n");

@@ -8,7 +8,9 @@
 
 static const char *kind_of(const option *o)
 {
-    return o->kind == OPTION_FLAG || o->kind == OPTION_CHOICE ? NULL : o->argument ? o->argument : "X";
+    return o->kind == OPTION_FLAG || o->kind == OPTION_CHOICE ? NULL
+           : o->argument                                      ? o->argument
+                                                              : "X";
 }
 
 static void print_help(const command *c, const option *options)
@@ -20,7 +22,8 @@ static void print_help(const command *c, const option *options)
         char left[64], letter[8] = "    ";
         if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
         const char *argument = kind_of(o);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, argument ? " " : "", argument ? argument : "");
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, argument ? " " : "",
+                 argument ? argument : "");
         printf("  %-26s %s\n", left, o->help);
     }
     printf("  %-26s %s\n", "-h, --help", "this text");
@@ -52,8 +55,10 @@ static bool parse_integer(const char *text, int64_t *out)
     long long value = strtoll(text, &end, 10);
     if (end == text || errno || value < 0) return false;
     int64_t scale = 1;
-    if (*end == 'k') scale = 1000, end++;
-    else if (*end == 'M') scale = 1000000, end++;
+    if (*end == 'k')
+        scale = 1000, end++;
+    else if (*end == 'M')
+        scale = 1000000, end++;
     return *end == '\0' && !__builtin_mul_overflow((int64_t)value, scale, out);
 }
 
@@ -61,8 +66,11 @@ static bool set_value(const option *o, const char *argument)
 {
     char *end;
     switch (o->kind) {
-    case OPTION_STRING: *(const char **)o->value = argument; return true;
-    case OPTION_INTEGER: return parse_integer(argument, o->value);
+    case OPTION_STRING:
+        *(const char **)o->value = argument;
+        return true;
+    case OPTION_INTEGER:
+        return parse_integer(argument, o->value);
     case OPTION_NUMBER:
         *(double *)o->value = strtod(argument, &end);
         return end != argument && *end == '\0';
@@ -72,18 +80,22 @@ static bool set_value(const option *o, const char *argument)
         list->items[list->count++] = argument;
         return true;
     }
-    default: return false;
+    default:
+        return false;
     }
 }
 
 static void set_flag(const option *o, bool on)
 {
-    if (o->kind == OPTION_FLAG) *(bool *)o->value = on;
-    else *(int *)o->value = on;
+    if (o->kind == OPTION_FLAG)
+        *(bool *)o->value = on;
+    else
+        *(int *)o->value = on;
 }
 
 /* Finds --name, or --no-name of a flag (then *negated). `length` is without "=value". */
-static const option *find_long(const option *options, const char *name, size_t length, bool *negated)
+static const option *find_long(const option *options, const char *name, size_t length,
+                               bool *negated)
 {
     *negated = false;
     for (const option *o = options; o->name; o++)
@@ -91,7 +103,9 @@ static const option *find_long(const option *options, const char *name, size_t l
     if (length <= 3 || strncmp(name, "no-", 3) != 0) return NULL;
     *negated = true;
     for (const option *o = options; o->name; o++)
-        if (!kind_of(o) && strlen(o->name) == length - 3 && strncmp(o->name, name + 3, length - 3) == 0) return o;
+        if (!kind_of(o) && strlen(o->name) == length - 3 &&
+            strncmp(o->name, name + 3, length - 3) == 0)
+            return o;
     return NULL;
 }
 
@@ -104,7 +118,8 @@ static const option *find_letter(const option *options, const char *text)
     return NULL;
 }
 
-int options_parse(arguments *rest, int argc, char **argv, const command *c, const option *options)
+int options_parse(arguments *rest, int argc, char **argv, const command *c,
+                  const option *options)
 {
     *rest = (arguments){0};
     bool only_positional = false;
@@ -124,7 +139,8 @@ int options_parse(arguments *rest, int argc, char **argv, const command *c, cons
             const char *equals = strchr(text, '=');
             size_t length = equals ? (size_t)(equals - text) - 2 : strlen(text + 2);
             o = find_long(options, text + 2, length, &negated);
-            if (!o) return fail_usage("unknown option %s; see reverie %s --help", text, c->name);
+            if (!o)
+                return fail_usage("unknown option %s; see reverie %s --help", text, c->name);
             if (equals) value = equals + 1;
         } else if (!only_positional) {
             o = find_letter(options, text);
@@ -136,12 +152,15 @@ int options_parse(arguments *rest, int argc, char **argv, const command *c, cons
             if (value) return fail_usage("--%s takes no value", o->name);
             set_flag(o, !negated);
         } else {
-            if (!value && ++i == argc) return fail_usage("--%s needs a value: %s", o->name, kind_of(o));
+            if (!value && ++i == argc)
+                return fail_usage("--%s needs a value: %s", o->name, kind_of(o));
             if (!value) value = argv[i];
-            if (!set_value(o, value)) return fail_usage("--%s: cannot use '%s' as %s", o->name, value, kind_of(o));
+            if (!set_value(o, value))
+                return fail_usage("--%s: cannot use '%s' as %s", o->name, value, kind_of(o));
         }
     }
     if (rest->count < c->least || rest->count > c->most)
-        return fail_usage("usage: reverie %s %s\n         see reverie %s --help", c->name, c->arguments, c->name);
+        return fail_usage("usage: reverie %s %s\n         see reverie %s --help", c->name,
+                          c->arguments, c->name);
     return -1;
 }

@@ -60,7 +60,8 @@ typedef string_list arguments;
 
 /* argv[0] is the command's name. Returns -1 to go on, else the exit code (help was printed: 0;
  * wrong use was explained on stderr: 2). */
-int options_parse(arguments *rest, int argc, char **argv, const command *command, const option *options);
+int options_parse(arguments *rest, int argc, char **argv, const command *command,
+                  const option *options);
 
 /* Prints "reverie: message" on stderr; returns EXIT_USAGE for RV_ERR_USAGE, else EXIT_FAILED. */
 int fail(const rv_error *err);
@@ -95,26 +96,30 @@ typedef struct model_options {
     const char *kernels;
 } model_options;
 
-#define MODEL_OPTIONS_DEFAULT {.bos = -1}
+#define MODEL_OPTIONS_DEFAULT \
+    {                         \
+        .bos = -1             \
+    }
 
 /* The rows of every command that puts text into a model. */
-#define TEXT_ROWS(text, file)                                                              \
-    {"text", 0, OPTION_STRING, &(text), "T", "the text"},                                  \
-    {                                                                                      \
-        "file", 'f', OPTION_STRING, &(file), "F", "a file with the text (default: standard input)" \
+#define TEXT_ROWS(text, file)                                \
+    {"text", 0, OPTION_STRING, &(text), "T", "the text"},    \
+    {                                                        \
+        "file", 'f', OPTION_STRING, &(file), "F",            \
+            "a file with the text (default: standard input)" \
     }
-#define TOKEN_ROWS(m)                                                                      \
-    {"bos", 0, OPTION_CHOICE, &(m).bos, NULL,                                              \
-     "put BOS, or the document separator, first; --no-bos: do not"},                       \
-    {                                                                                      \
-        "special", 0, OPTION_FLAG, &(m).special, NULL,                                     \
-            "special tokens written in the text count as such"                             \
+#define TOKEN_ROWS(m)                                                                \
+    {"bos",    0,    OPTION_CHOICE,                                                  \
+     &(m).bos, NULL, "put BOS, or the document separator, first; --no-bos: do not"}, \
+    {                                                                                \
+        "special", 0, OPTION_FLAG, &(m).special, NULL,                               \
+            "special tokens written in the text count as such"                       \
     }
-#define MODEL_ROWS(m)                                                                      \
-    {"threads", 0, OPTION_INTEGER, &(m).threads, "N", "default: all processors"},          \
-    {                                                                                      \
-        "kernels", 0, OPTION_STRING, &(m).kernels, "NAME",                                 \
-            "avx512, avx2, portable or reference (default: the fastest)"                   \
+#define MODEL_ROWS(m)                                                             \
+    {"threads", 0, OPTION_INTEGER, &(m).threads, "N", "default: all processors"}, \
+    {                                                                             \
+        "kernels", 0, OPTION_STRING, &(m).kernels, "NAME",                        \
+            "avx512, avx2, portable or reference (default: the fastest)"          \
     }
 
 /* With progress on stderr. */

@@ -377,6 +377,15 @@ const real *rv_pass_input_gradient(const rv_pass *p)
     return p->dstream;
 }
 
+void rv_pass_mlp_input(const rv_pass *p, size_t layer, size_t row, size_t neuron, real *z,
+                       real *u)
+{
+    const rv_config *c = &p->model->config;
+    const real *pre = p->layers[layer].pre + row * p->up_width;
+    *z = pre[neuron];
+    *u = c->gated ? pre[c->mlp_width + neuron] : 1;
+}
+
 size_t rv_pass_site_size(const rv_pass *p, rv_site site)
 {
     if (rv_site_is_map(site)) return p->map_offset[p->sequence_count];

@@ -49,10 +49,12 @@ typedef struct rv_sequence {
 typedef struct rv_tap {
     rv_site site;
     size_t column, columns;
-    real *value;         /* forward fills it */
-    const real *replace; /* forward puts these in place of what it computed (not at derived sites) */
-    const real *seed;    /* backward adds this gradient */
-    real *gradient;      /* backward fills it with the gradient there, own seed included (likewise) */
+    real *value; /* forward fills it */
+    const real
+        *replace; /* forward puts these in place of what it computed (not at derived sites) */
+    const real *seed; /* backward adds this gradient */
+    real
+        *gradient; /* backward fills it with the gradient there, own seed included (likewise) */
 } rv_tap;
 
 /* Gradients of weights, accumulated; shaped (M, K) row-major like the weights' matrices. Pointers may
@@ -115,6 +117,10 @@ size_t rv_pass_span(const rv_pass *pass, size_t sequence, size_t *count, size_t 
 const real *rv_pass_hidden(const rv_pass *pass); /* (rows, C): input of the unembedding */
 /* The residual stream between blocks (rows, C), after rv_pass_forward. */
 const real *rv_pass_stream(const rv_pass *pass);
+/* What a neuron's activation is of, and what multiplies it (1 where the MLP is not gated): post = act(z) u.
+ * Needs `keep`. */
+void rv_pass_mlp_input(const rv_pass *pass, size_t layer, size_t row, size_t neuron, real *z,
+                       real *u);
 /* How many numbers a tap of this site holds in the batch that was begun. */
 size_t rv_pass_site_size(const rv_pass *pass, rv_site site);
 

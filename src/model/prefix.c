@@ -1,6 +1,7 @@
 #include "model/prefix.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -35,6 +36,22 @@ void rv_prefix_free(rv_prefix *p)
     free(p->lse);
     free(p->nll);
     free(p);
+}
+
+void rv_prefix_copy(rv_prefix *to, const rv_prefix *from)
+{
+    size_t pair = 2 * from->key_width, n = from->count;
+    for (size_t layer = 0; layer < from->layers; layer++)
+        memcpy(to->keys_values + layer * to->capacity * pair,
+               from->keys_values + layer * from->capacity * pair,
+               n * pair * sizeof *from->keys_values);
+    memcpy(to->hidden, from->hidden, n * from->width * sizeof *from->hidden);
+    memcpy(to->lse, from->lse, n * sizeof *from->lse);
+    memcpy(to->nll, from->nll, n * sizeof *from->nll);
+    to->parent = from->parent;
+    to->first = from->first;
+    to->count = n;
+    to->complete = from->complete;
 }
 
 size_t rv_prefix_length(const rv_prefix *p)

@@ -22,6 +22,9 @@ rv_status rv_prefix_new(rv_prefix **out, const rv_transformer *model, size_t cap
                         rv_error *err);
 void rv_prefix_free(rv_prefix *prefix); /* NULL is fine */
 
+/* Makes `to`, made for the same model with at least as much room, hold what `from` holds. */
+void rv_prefix_copy(rv_prefix *to, const rv_prefix *from);
+
 /* All positions, the parents' included. */
 size_t rv_prefix_length(const rv_prefix *prefix);
 

@@ -144,15 +144,14 @@ static rv_status step(population *p, rv_error *err)
     return RV_OK;
 }
 
-/* Given starts first, then random tokens. */
+/* The user's prompts first, then random tokens. */
 static void start(population *p)
 {
     const rv_problem *q = p->search->problem;
     rv_random random = rv_search_random(p->search, 0);
     for (size_t i = 0; i < p->params->slots; i++) {
         rv_candidate *c = &p->pool[i];
-        bool given =
-            i < q->start_count && q->starts[i].count == p->length && p->params->from_starts;
+        bool given = i < q->given_count && q->starts[i].count == p->length;
         if (given) memcpy(c->ids, q->starts[i].items, p->length * sizeof *c->ids);
         for (int tries = 0; !given && tries < 200; tries++) {
             rv_random_ids(c->ids, p->length, p->search, &random);
@@ -185,8 +184,7 @@ static const rv_epo_params published = {.slots = 8,
                                         .top_k = 512,
                                         .restart = 30,
                                         .least_penalty = 0.1,
-                                        .most_penalty = 10,
-                                        .from_starts = false};
+                                        .most_penalty = 10};
 
 static rv_status run(rv_search *s, rv_error *err)
 {

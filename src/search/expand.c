@@ -50,26 +50,26 @@ static void fill_nll(const rv_search *s, rv_member *m, size_t row)
 }
 
 /* One backward pass for all members, seeded with the target or with every free token's loss. */
-static void backward_target(rv_search *s, rv_tap *tap, size_t count)
+static void backward_target(rv_search *s, rv_tap *taps, size_t count)
 {
     rv_engine *e = s->engine;
     for (size_t k = 0; k < count; k++) e->weights[k] = (real)(1 / s->problem->deviation);
-    rv_target_seed(tap, e->seed, s->problem->target, e->expanding, e->values, e->picked,
-                   e->weights, count, e->logits);
+    rv_target_seed(taps, e->seed, s->problem->target, e->expanding, e->picked, e->weights,
+                   count, e->logits);
     rv_pass_backward(e->expanding, NULL, NULL);
 }
 
-static void backward_losses(rv_search *s, rv_tap *tap, size_t count)
+static void backward_losses(rv_search *s, rv_tap *taps, size_t count)
 {
     rv_engine *e = s->engine;
-    tap->seed = NULL;
+    for (size_t i = 0; i < RV_TARGET_TAPS; i++) taps[i].seed = NULL;
     for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++)
         for (size_t i = 0; i < e->sequences[k].count; i++)
             e->weights[row + i] = i < s->members[k].at.length;
     rv_pass_backward(e->expanding, e->weights, NULL);
 }
 
-static rv_status run_members(rv_search *s, rv_tap *tap, size_t count, rv_error *err)
+static rv_status run_members(rv_search *s, rv_tap *taps, size_t count, rv_error *err)
 {
     rv_engine *e = s->engine;
     const rv_problem *q = s->problem;
@@ -88,9 +88,10 @@ static rv_status run_members(rv_search *s, rv_tap *tap, size_t count, rv_error *
         s->work.forward += m->at.length;
         s->work.backward += 2 * m->at.length;
     }
-    *tap = (rv_tap){.site = {RV_SITE_UNEMBED_IN, 0}}; // logit targets are seeded here
-    rv_target_tap(tap, q->target, e->tapped);
-    RV_TRY(rv_pass_begin(e->expanding, e->sequences, count, tap, 1, err));
+    for (size_t i = 0; i < RV_TARGET_TAPS; i++)
+        taps[i] = (rv_tap){.site = {RV_SITE_UNEMBED_IN, 0}}; // logit targets are seeded here
+    rv_target_tap(&taps[0], q->target, e->tapped);
+    RV_TRY(rv_pass_begin(e->expanding, e->sequences, count, taps, RV_TARGET_TAPS, err));
     rv_pass_finish(e->expanding);
     rv_pass_losses(e->expanding, e->nll);
     rv_target_values(e->values, q->target, e->expanding, e->tapped, e->logits);
@@ -108,8 +109,8 @@ rv_status rv_search_expand(rv_search *s, const rv_candidate *const *candidates, 
         m->at = *candidates[k];
         m->at.ids = ids;
     }
-    rv_tap tap;
-    RV_TRY(run_members(s, &tap, count, err));
+    rv_tap taps[RV_TARGET_TAPS];
+    RV_TRY(run_members(s, taps, count, err));
     for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++) {
         rv_member *m = &s->members[k];
         for (size_t i = 0; i < e->sequences[k].count; i++)
@@ -119,10 +120,10 @@ rv_status rv_search_expand(rv_search *s, const rv_candidate *const *candidates, 
     for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++)
         e->picked[k] = rv_target_row(s->problem->target, e->values + row, e->fixed_count,
                                      e->sequences[k].count);
-    backward_target(s, &tap, count);
+    backward_target(s, taps, count);
     for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++)
         project(s, s->members[k].dg, row, s->members[k].at.length);
-    backward_losses(s, &tap, count);
+    backward_losses(s, taps, count);
     for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++)
         project(s, s->members[k].dnll, row, s->members[k].at.length);
     return RV_OK;

@@ -32,6 +32,7 @@ typedef struct rv_problem {
     const rv_ids_view
         *starts; /* texts to start from: given prompts, then the best corpus windows */
     size_t start_count;
+    size_t given_count; /* so many of them, the first, were given by the user */
     /* A second opinion on fluency: the mean negative log-likelihood of the candidate's text under another
      * model, in nats per free token; averaged with xe. NULL: none. */
     rv_status (*second_opinion)(void *context, double *nll, const int32_t *ids, size_t count,

@@ -46,6 +46,7 @@ bool rv_target_tap(rv_tap *tap, const rv_target *t, real *buffer)
 size_t rv_target_buffer(const rv_target *t, const rv_config *c, size_t rows, size_t positions)
 {
     if (t->kind == RV_TARGET_ATTENTION) return rows * c->heads * positions;
+    if (t->site.kind == RV_SITE_MLP_POST && t->kind == RV_TARGET_NUMBER) return 2 * rows;
     return rows * (t->kind == RV_TARGET_LOGIT ? c->width : t->width);
 }
 
@@ -142,21 +143,63 @@ static void seed_logit(real *seed, const rv_target *t, const rv_pass *pass, size
     }
 }
 
-static bool is_flat(const rv_target *t, const rv_config *c, real value)
+/* Climbing a neuron f = act(z) u (u = 1 where the MLP is not gated) through z and u:
+ *   df/dz = act'(z) u    df/du = act(z)
+ * Below z = 0 act is next to flat, and act and act' may point away from the side that fires; so there, and where
+ * u has the wrong sign, they are taken as at least LEAST: z upwards, u in the direction of the sign. */
+static void seed_neuron(real *dz, real *du, const rv_target *t, const rv_pass *pass, size_t row,
+                        real weight)
 {
-    return t->kind == RV_TARGET_NUMBER && t->site.kind == RV_SITE_MLP_POST &&
-           c->activation == RV_ACT_RELU && value == 0;
+    static const real LEAST = (real)0.1;
+    const rv_transformer *m = rv_pass_model(pass);
+    real z, u, one = 1, slope = 0, act = 0;
+    rv_pass_mlp_input(pass, t->site.layer, row, t->index, &z, &u);
+    m->kernels->activation_backward(&slope, 1, &act, 1, &one, 1, &z, 1, &one, 1, 1, 1,
+                                    m->config.activation, 1);
+    u *= t->sign; // now it is wanted large
+    bool off = z <= 0 || u <= 0;
+    if (!m->config.gated && t->sign < 0) off = false; // the lowest point lies just below 0
+    if (off) {
+        slope = slope > LEAST ? slope : LEAST;
+        act = act > LEAST ? act : LEAST;
+        u = u > LEAST ? u : LEAST;
+    }
+    *dz = weight * slope * u;
+    *du = weight * t->sign * act;
 }
 
-void rv_target_seed(rv_tap *tap, real *seed, const rv_target *t, const rv_pass *pass,
-                    const real *values, const size_t *rows, const real *weight,
+static void seed_neurons(rv_tap taps[RV_TARGET_TAPS], real *seed, const rv_target *t,
+                         const rv_pass *pass, const size_t *rows, const real *weight,
+                         size_t sequences)
+{
+    size_t count, shared, all = rv_pass_rows(pass);
+    bool gated = rv_pass_config(pass)->gated;
+    memset(seed, 0, 2 * all * sizeof *seed);
+    for (size_t s = 0; s < sequences; s++) {
+        size_t row = rv_pass_span(pass, s, &count, &shared) + rows[s];
+        if (rows[s] == SIZE_MAX) continue;
+        seed_neuron(&seed[row], &seed[all + row], t, pass, row, weight[s]);
+    }
+    taps[0] = (rv_tap){.site = {RV_SITE_MLP_PRE, t->site.layer}, .seed = seed};
+    taps[1] = (rv_tap){.site = {RV_SITE_MLP_PRE_LINEAR, t->site.layer}, .seed = seed + all};
+    for (size_t i = 0; i < 2; i++) taps[i].column = t->index, taps[i].columns = 1;
+    if (!gated) taps[1] = (rv_tap){.site = t->site};
+}
+
+void rv_target_seed(rv_tap taps[RV_TARGET_TAPS], real *seed, const rv_target *t,
+                    const rv_pass *pass, const size_t *rows, const real *weight,
                     size_t sequences, real *logits)
 {
     const rv_config *c = rv_pass_config(pass);
-    bool all_flat = true;
+    if (t->kind == RV_TARGET_NUMBER && t->site.kind == RV_SITE_MLP_POST) {
+        seed_neurons(taps, seed, t, pass, rows, weight, sequences);
+        return;
+    }
+    rv_tap *tap = &taps[0];
     rv_target_tap(tap, t, NULL);
     if (t->kind == RV_TARGET_LOGIT) *tap = (rv_tap){.site = {RV_SITE_UNEMBED_IN, 0}};
     tap->seed = seed;
+    taps[1] = (rv_tap){.site = tap->site};
     size_t numbers =
         t->kind == RV_TARGET_ATTENTION
             ? rv_pass_site_size(pass, t->site)
@@ -170,7 +213,6 @@ void rv_target_seed(rv_tap *tap, real *seed, const rv_target *t, const rv_pass *
         real w = t->sign * weight[s], *entry = map;
         map += t->kind == RV_TARGET_ATTENTION ? c->heads * count * total : 0;
         if (rows[s] == SIZE_MAX) continue;
-        all_flat = all_flat && is_flat(t, c, values[row]);
         if (t->kind == RV_TARGET_NUMBER) seed[row] = w;
         for (size_t i = 0; t->kind == RV_TARGET_DIRECTION && i < t->width; i++)
             seed[row * t->width + i] = w * t->vector[i] * (t->scale ? t->scale[i] : 1);
@@ -179,5 +221,4 @@ void rv_target_seed(rv_tap *tap, real *seed, const rv_target *t, const rv_pass *
         if (t->kind == RV_TARGET_ATTENTION && key >= 0 && key <= (long)(shared + rows[s]))
             entry[(t->index * count + rows[s]) * total + (size_t)key] = w;
     }
-    if (all_flat && t->site.kind == RV_SITE_MLP_POST) tap->site.kind = RV_SITE_MLP_PRE;
 }

@@ -71,11 +71,14 @@ void rv_target_values(real *values, const rv_target *target, const rv_pass *pass
  * of these rows; SIZE_MAX: it lies in the shared part or is out of range. With RV_READ_MAX the largest sign * value. */
 size_t rv_target_row(const rv_target *target, const real *values, size_t shared, size_t count);
 
-/* What backward is seeded with to climb sign * f at the given rows (one per sequence; SIZE_MAX: none).
- * Post-activations that are flat (a ReLU's zero) are climbed through their pre-activation. Fills
- * seed (rows * width of the tap's site, or the map's size), zeroed first, and tap. weight: factor per sequence. */
-void rv_target_seed(rv_tap *tap, real *seed, const rv_target *target, const rv_pass *pass,
-                    const real *values, const size_t *rows, const real *weight,
+enum { RV_TARGET_TAPS = 2 };
+
+/* What backward is seeded with to climb sign * f at the given rows (one per sequence; SIZE_MAX: none). Where an
+ * MLP neuron's post-activation is flat or falls towards the side that never fires, its pre-activations
+ * are climbed instead, with a small slope: the true gradient leads nowhere there, or away. Fills seed, zeroed
+ * first, and taps; a tap that is not needed has no seed. weight: factor per sequence. */
+void rv_target_seed(rv_tap taps[RV_TARGET_TAPS], real *seed, const rv_target *target,
+                    const rv_pass *pass, const size_t *rows, const real *weight,
                     size_t sequences, real *logits);
 
 /* Numbers that rv_target_tap's and rv_target_seed's buffers must hold for a pass of so many rows and
