@@ -177,6 +177,9 @@ install: all ## install the tool, library, header and pkg-config file under PREF
 	install -D -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libreverie.a
 	install -d $(DESTDIR)$(PREFIX)/include/reverie
 	install -m 644 include/reverie/*.h $(DESTDIR)$(PREFIX)/include/reverie
+	for set in mnist fashion-mnist; do \
+	    install -d $(DESTDIR)$(PREFIX)/share/reverie/images/$$set && \
+	    install -m 644 assets/images/$$set/* $(DESTDIR)$(PREFIX)/share/reverie/images/$$set || exit 1; done
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/reverie.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/reverie.pc
 
