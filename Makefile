@@ -37,7 +37,7 @@ TOOL     := $(BUILD)/reverie
 
 objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all help dependencies test check check-real test-real test-page demo bench bench-dream lint format install clean fuzz fuzzers
+.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-dream lint format install clean fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -114,6 +114,9 @@ test-page: ## the report page in a real browser (installs Chromium, about 300 MB
 	@tools/install-dependencies chromium
 	@$(MAKE) --no-print-directory $(TOOL)
 	@BUILD=$(BUILD) tests/run tests/test_page.py
+
+test-endpoint: $(TOOL) ## explain through a real server (needs llama-cpp-python[server]; RECORD=1 keeps its answers)
+	@BUILD=$(BUILD) $(or $(PYTHON),python3) tests/endpoint.py record $(MODEL); code=$$?; [ $$code = 77 ] || exit $$code
 
 # ---- benchmarks ------------------------------------------------------------------------------
 $(BUILD)/bench/%: $(BUILD)/float/bench/%.o $(LIBRARY)

@@ -421,6 +421,7 @@ static void wrong_places_are_refused(void **state)
         {"ftp://example.org/v1#m", "http"},
         {"example.org/v1#m", "http"},
         {"https://user:password@example.org/v1#m", "user or password"},
+        {"https://example.org/v1?api_key=abc#m", "a key in the address"},
         {"http://example.org/v1#m", "unprotected"},
         {"http://127.0.0.1.example.org/v1#m", "unprotected"},
     };

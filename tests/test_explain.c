@@ -201,13 +201,15 @@ static rv_status weigh_answer(rv_chat_answer *out, rv_error *err)
 
 static void print_levels(rv_text *out, const char *question)
 {
-    const char *line = strstr(question, "Its tokens:\n") + strlen("Its tokens:\n");
-    while (*line) {
-        const char *token = strchr(line, '\t') + 1;
-        size_t length = strcspn(token, "\n");
+    const char *token = strstr(question, " tokens: [");
+    assert_non_null(token);
+    token += strlen(" tokens: [");
+    for (size_t number = 1;; number++) {
+        size_t length = strcspn(token, "]");
         bool fires = is_one_of(token, length, meant_by(question));
-        rv_text_printf(out, "%.*s\t%d\n", (int)(token + length - line), line, fires ? 8 : 0);
-        line = token + length + 1;
+        rv_text_printf(out, "%zu\t%.*s\t%d\n", number, (int)length, token, fires ? 8 : 0);
+        if (token[length + 1] != ' ') break;
+        token += length + 3;
     }
 }
 
@@ -258,7 +260,7 @@ static rv_chat *chat_with(oracle *o, const rv_chat_backend *backend,
     return chat;
 }
 
-static const rv_measure *score_of(const rv_candidate *c, const char *scorer,
+static const rv_measure *score_of(const rv_explanation *c, const char *scorer,
                                   const char *measure)
 {
     for (size_t i = 0; i < c->score_count; i++)
@@ -270,11 +272,11 @@ static const rv_measure *score_of(const rv_candidate *c, const char *scorer,
     return NULL;
 }
 
-static const rv_candidate *baseline_of(const rv_explained *r, const char *name)
+static const rv_explanation *baseline_of(const rv_explained *r, const char *name)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (r->candidates[i].baseline && strcmp(r->candidates[i].baseline, name) == 0)
-            return &r->candidates[i];
+        if (r->explanations[i].baseline && strcmp(r->explanations[i].baseline, name) == 0)
+            return &r->explanations[i];
     fail_msg("no baseline %s", name);
     return NULL;
 }
@@ -306,10 +308,10 @@ static void the_right_explanation_wins_by_every_way(void **state)
         if (rv_explain_evidence(&r, &e, chat, chat, &params, &err) != RV_OK)
             fail_msg("%s", err.message);
         assert_true(r.complete);
-        assert_int_equal(r.way, ways[w].way);
+        assert_string_equal(r.simulator, rv_simulator_name(ways[w].way));
         assert_int_equal(r.probabilities, w < 2);
         assert_int_equal(r.unread, 0);
-        const rv_candidate *best = rv_explained_choice(&r);
+        const rv_explanation *best = rv_explained_choice(&r);
         assert_string_equal(best->text, "words for colours");
         assert_true(score_of(best, "simulation", "correlation")->value > 0.9);
         assert_true(score_of(best, "simulation", "correlation")->low > 0.85);
@@ -351,7 +353,7 @@ static void wrong_explanations_score_low_by_every_scorer(void **state)
         params.revisions = 0;
         rv_explained r;
         assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
-        const rv_candidate *best = rv_explained_choice(&r);
+        const rv_explanation *best = rv_explained_choice(&r);
         const rv_measure *m = score_of(best, "simulation", "correlation");
         assert_true(m->defined ? m->value < 0.2 : strcmp(wrong[i], "numbers") == 0);
         assert_true(score_of(best, "simulation", "r_squared")->value < 0.2);
@@ -376,7 +378,7 @@ static void the_second_round_repairs(void **state)
         rv_explain_params params = rv_explain_params_default();
         rv_explained r;
         assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
-        const rv_candidate *best = rv_explained_choice(&r);
+        const rv_explanation *best = rv_explained_choice(&r);
         assert_string_equal(best->text, "colours");
         assert_int_equal(best->revision, 1);
         assert_true(score_of(best, "simulation", "correlation")->value > 0.9);
@@ -396,7 +398,7 @@ static void failures_are_the_worst_texts(void **state)
     params.revisions = 0;
     rv_explained r;
     assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
-    const rv_candidate *best = rv_explained_choice(&r);
+    const rv_explanation *best = rv_explained_choice(&r);
     assert_int_equal(best->text_count, 10);
     size_t failed = 0;
     for (size_t i = 0; i < best->text_count; i++) {
@@ -455,7 +457,7 @@ static void what_was_found_survives_trouble(void **state)
         assert_false(r.complete);
         size_t guessed = 0;
         for (size_t i = 0; i < r.count; i++)
-            guessed += !r.candidates[i].baseline && !r.candidates[i].revision;
+            guessed += !r.explanations[i].baseline && !r.explanations[i].revision;
         // the fourth repeats the first
         assert_int_equal(guessed, after < 4 ? after : after < 5 ? 3 : 4);
         if (after >= 5) assert_non_null(rv_explained_choice(&r));
@@ -523,7 +525,7 @@ static void a_model_that_says_nothing_is_told(void **state)
     rv_explained_release(&r);
     assert_int_equal(rv_explain_evidence(&r, &e, good, bad, &params, &err), RV_OK);
     assert_int_equal(r.unread, r.simulated);
-    const rv_candidate *best = rv_explained_choice(&r);
+    const rv_explanation *best = rv_explained_choice(&r);
     assert_false(score_of(best, "simulation", "correlation")->defined);
     assert_true(score_of(best, "detection", "answered")->value == 0);
     assert_false(score_of(best, "detection", "accuracy")->defined);

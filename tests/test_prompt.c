@@ -152,7 +152,7 @@ static void simulation_asks_for_every_token_once(void **state)
     rv_prompt_release(&p);
     rv_pieces_release(&pieces);
     assert_int_equal(rv_prompt_simulate_text(&p, "", &a, NULL), RV_OK);
-    assert_holds(last_of(&p), "1\tThe\n2\t cat\n3\t sat\n");
+    assert_holds(last_of(&p), "Its 3 tokens: [The] [ cat] [ sat]\n");
     assert_holds(last_of(&p), "nothing is known");
     rv_prompt_release(&p);
     rv_activation_record_release(&a);
@@ -207,6 +207,7 @@ static void explanations_are_found_in_chatter(void **state)
         {"explanations of physics", "explanations of physics"},
         {"answers to questions", "answers to questions"},
         {"The phrase:", "The phrase"},
+        {"words\tabout   rivers", "words about rivers"},
         {"1984 and other years", "1984 and other years"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -19,6 +19,7 @@
 
 #include "reverie/dream.h"
 #include "reverie/examples.h"
+#include "reverie/explain.h"
 #include "reverie/hub.h"
 #include "reverie/image.h"
 #include "reverie/model.h"

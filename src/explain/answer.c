@@ -103,6 +103,20 @@ static bool is_preamble(const char *start, size_t length)
     return length && start[length - 1] == ':';
 }
 
+/* Runs of white space become one space. */
+static void collapse_space(char *text)
+{
+    char *to = text;
+    for (const char *p = text; *p; p++) {
+        bool space = isspace((unsigned char)*p);
+        if (!space)
+            *to++ = *p;
+        else if (to > text && to[-1] != ' ')
+            *to++ = ' ';
+    }
+    *to = '\0';
+}
+
 char *rv_answer_explanation(const char *answer, rv_error *err)
 {
     const char *fallback = NULL, *line = skip_thoughts(answer);
@@ -128,7 +142,10 @@ char *rv_answer_explanation(const char *answer, rv_error *err)
             fallback_length--;
     }
     char *text = rv_utf8_repair(fallback, fallback_length);
-    if (!text) rv_fail_memory(err, fallback_length);
+    if (text)
+        collapse_space(text);
+    else
+        rv_fail_memory(err, fallback_length);
     return text;
 }
 

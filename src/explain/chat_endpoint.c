@@ -209,6 +209,18 @@ static const rv_chat_backend endpoint_backend = {
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
+/* Whether a query holds what looks like a secret. */
+static bool has_key(const char *query, size_t length)
+{
+    static const char *const names[] = {"key", "token", "secret", "sig", "password"};
+    for (size_t i = 0; i < length; i++)
+        for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+            if (length - i > strlen(names[n]) &&
+                strncasecmp(query + i, names[n], strlen(names[n])) == 0)
+                return true;
+    return false;
+}
+
 /* "https://host/v1#model" into the address of its chat completions and the model. */
 static rv_status parse_place(endpoint *e, const char *place, rv_error *err)
 {
@@ -225,6 +237,10 @@ static rv_status parse_place(endpoint *e, const char *place, rv_error *err)
             "chat: a user or password in the address would end up in records; put the "
             "key into OPENAI_API_KEY");
     const char *query = memchr(place, '?', length);
+    if (query && has_key(query, length - (size_t)(query - place)))
+        return rv_fail(err, RV_ERR_USAGE,
+                       "chat: a key in the address would end up in records; put it into "
+                       "OPENAI_API_KEY");
     size_t base = query ? (size_t)(query - place) : length;
     while (base && place[base - 1] == '/') base--;
     if (base >= sizeof path - 1 &&

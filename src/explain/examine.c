@@ -16,7 +16,7 @@ rv_status job_step(job *j, const char *note, rv_error *err)
     return rv_fail(err, RV_ERR_CANCELLED, "cancelled after %zu questions", j->steps - 1);
 }
 
-rv_status job_add_score(rv_candidate *c, const char *scorer, const char *measure,
+rv_status job_add_score(rv_explanation *c, const char *scorer, const char *measure,
                         const char *split, rv_measure value, rv_error *err)
 {
     RV_TRY(rv_grow((void **)&c->scores, &c->score_room, c->score_count + 1, sizeof *c->scores,
@@ -52,7 +52,7 @@ rv_status job_simulate(sequences *out, job *j, const char *explanation,
         rv_simulation *s = &out->simulations[i];
         rv_status status = job_step(j, "simulating", err);
         if (status == RV_OK)
-            status = rv_simulate(s, j->simulator, j->out->way, explanation, record,
+            status = rv_simulate(s, j->simulator, j->way, explanation, record,
                                  j->params->extra_tokens, err);
         if (status != RV_OK) {
             sequences_release(out);
@@ -101,15 +101,15 @@ done:
 static double squared_error(const rv_simulated_text *text)
 {
     double sum = 0;
-    for (size_t i = 0; i < text->record->count; i++) {
-        double d = text->record->activations[i] - text->simulated[i];
+    for (size_t i = 0; i < text->count; i++) {
+        double d = text->real[i] - text->simulated[i];
         sum += d * d;
     }
     return sum;
 }
 
 /* Marks the three texts with the largest errors. */
-static void mark_failures(rv_candidate *c)
+static void mark_failures(rv_explanation *c)
 {
     enum { FAILURES = 3 };
     for (size_t k = 0; k < FAILURES && k < c->text_count; k++) {
@@ -123,7 +123,7 @@ static void mark_failures(rv_candidate *c)
     }
 }
 
-static rv_status keep_texts(job *j, rv_candidate *c, const sequences *test, rv_error *err)
+static rv_status keep_texts(job *j, rv_explanation *c, const sequences *test, rv_error *err)
 {
     const rv_record_view *records = &j->splits.test;
     size_t tops = j->splits.train.count;
@@ -132,8 +132,11 @@ static rv_status keep_texts(job *j, rv_candidate *c, const sequences *test, rv_e
         rv_simulation_scores scores;
         rv_simulated_text *text = &c->texts[i];
         RV_TRY(rv_score_simulation(&scores, &test->pairs[i], 1, (rv_bootstrap){0}, err));
-        *text = (rv_simulated_text){.record = records->items[i],
-                                    .kind = i < tops ? "top" : "random",
+        const rv_activation_record *record = records->items[i];
+        *text = (rv_simulated_text){.kind = i < tops ? "top" : "random",
+                                    .tokens = record->tokens,
+                                    .real = record->activations,
+                                    .count = record->count,
                                     .correlation = scores.correlation};
         RV_TRY(RV_NEW(text->simulated, test->pairs[i].count, err));
         memcpy(text->simulated, test->pairs[i].simulated,
@@ -155,7 +158,7 @@ static void apply(const rv_calibration *line, sequences *s)
 
 /* Correlation of the simulation as it is, the others after calibration: a falling line would turn a
  * wrong explanation's correlation into a right one's. */
-static rv_status score_by_simulation(job *j, rv_candidate *c, rv_error *err)
+static rv_status score_by_simulation(job *j, rv_explanation *c, rv_error *err)
 {
     bool lookup = c->baseline && strcmp(c->baseline, "token lookup") == 0;
     sequences test = {0}, calibration = {0};
@@ -182,7 +185,7 @@ done:
     return status;
 }
 
-static rv_status score_by_judgement(job *j, rv_candidate *c, rv_judgement kind, rv_error *err)
+static rv_status score_by_judgement(job *j, rv_explanation *c, rv_judgement kind, rv_error *err)
 {
     const char *scorer = kind == RV_JUDGE_DETECTION ? "detection" : "fuzzing";
     uint64_t seed = j->params->bootstrap.seed;
@@ -211,7 +214,7 @@ done:
     return status;
 }
 
-static rv_status score_by_rating(job *j, rv_candidate *c, rv_error *err)
+static rv_status score_by_rating(job *j, rv_explanation *c, rv_error *err)
 {
     rv_measure rating;
     RV_TRY(job_step(j, "rating", err));
@@ -220,7 +223,7 @@ static rv_status score_by_rating(job *j, rv_candidate *c, rv_error *err)
     return job_add_score(c, "rating", "expected", "test", rating, err);
 }
 
-rv_status job_examine(job *j, rv_candidate *c, rv_error *err)
+rv_status job_examine(job *j, rv_explanation *c, rv_error *err)
 {
     unsigned scorers = j->params->scorers;
     if (c->baseline) scorers &= RV_SCORE_SIMULATION; // what the others are held against

@@ -25,7 +25,7 @@ rv_explain_params rv_explain_params_default(void)
                                .bootstrap = {1000, 1}};
 }
 
-static void release_candidate(rv_candidate *c)
+static void release_candidate(rv_explanation *c)
 {
     for (size_t i = 0; i < c->text_count; i++) free(c->texts[i].simulated);
     free(c->texts);
@@ -35,15 +35,19 @@ static void release_candidate(rv_candidate *c)
 
 void rv_explained_release(rv_explained *explained)
 {
-    for (size_t i = 0; i < explained->count; i++) release_candidate(&explained->candidates[i]);
-    free(explained->candidates);
+    for (size_t i = 0; i < explained->count; i++)
+        release_candidate(&explained->explanations[i]);
+    free(explained->explanations);
+    free(explained->records);
+    if (explained->evidence) rv_evidence_release(explained->evidence);
+    free(explained->evidence);
     *explained = (rv_explained){0};
 }
 
-const rv_candidate *rv_explained_choice(const rv_explained *explained)
+const rv_explanation *rv_explained_choice(const rv_explained *explained)
 {
     for (size_t i = 0; i < explained->count; i++)
-        if (explained->candidates[i].chosen) return &explained->candidates[i];
+        if (explained->explanations[i].chosen) return &explained->explanations[i];
     return NULL;
 }
 
@@ -53,22 +57,36 @@ static rv_status add_candidate(job *j, char *text, const char *baseline, unsigne
                                rv_error *err)
 {
     rv_explained *out = j->out;
-    rv_status status = rv_grow((void **)&out->candidates, &out->room, out->count + 1,
-                               sizeof *out->candidates, err);
+    rv_status status = rv_grow((void **)&out->explanations, &out->room, out->count + 1,
+                               sizeof *out->explanations, err);
     if (status != RV_OK) {
         free(text);
         return status;
     }
-    out->candidates[out->count++] =
-        (rv_candidate){.text = text, .baseline = baseline, .revision = revision};
+    out->explanations[out->count++] =
+        (rv_explanation){.text = text, .baseline = baseline, .revision = revision};
     return RV_OK;
 }
 
 static bool is_known(const rv_explained *explained, const char *text)
 {
     for (size_t i = 0; i < explained->count; i++)
-        if (strcasecmp(explained->candidates[i].text, text) == 0) return true;
+        if (strcasecmp(explained->explanations[i].text, text) == 0) return true;
     return false;
+}
+
+static rv_status add_given(job *j, rv_error *err)
+{
+    for (size_t i = 0; i < j->params->given_count; i++) {
+        const char *given = j->params->given[i];
+        char *text = rv_utf8_repair(given, strlen(given));
+        if (!text) return rv_fail_memory(err, strlen(given));
+        if (is_known(j->out, text))
+            free(text);
+        else
+            RV_TRY(add_candidate(j, text, NULL, 0, err));
+    }
+    return RV_OK;
 }
 
 /* Asks `count` times and adds what is new. */
@@ -103,7 +121,7 @@ static rv_status propose(job *j, const rv_prompt *prompt, size_t count, unsigned
 }
 
 /* ---- choosing -------------------------------------------------------------------------------- */
-static double valid_score(const rv_candidate *c)
+static double valid_score(const rv_explanation *c)
 {
     for (size_t i = 0; i < c->score_count; i++)
         if (strcmp(c->scores[i].split, "valid") == 0 && c->scores[i].value.defined)
@@ -115,14 +133,14 @@ static void choose(rv_explained *explained)
 {
     size_t best = explained->count;
     for (size_t i = 0; i < explained->count; i++) {
-        rv_candidate *c = &explained->candidates[i];
+        rv_explanation *c = &explained->explanations[i];
         c->chosen = false;
         if (c->baseline) continue;
         if (best == explained->count ||
-            valid_score(c) > valid_score(&explained->candidates[best]))
+            valid_score(c) > valid_score(&explained->explanations[best]))
             best = i;
     }
-    if (best < explained->count) explained->candidates[best].chosen = true;
+    if (best < explained->count) explained->explanations[best].chosen = true;
 }
 
 static rv_status validate_from(job *j, size_t first, rv_error *err)
@@ -130,13 +148,13 @@ static rv_status validate_from(job *j, size_t first, rv_error *err)
     rv_status status = RV_OK;
     for (size_t i = first; status == RV_OK && i < j->out->count; i++) {
         sequences s;
-        status = job_simulate(&s, j, j->out->candidates[i].text, &j->splits.valid, err);
+        status = job_simulate(&s, j, j->out->explanations[i].text, &j->splits.valid, err);
         if (status != RV_OK) break;
         rv_simulation_scores scores;
         status = rv_score_simulation(&scores, s.pairs, s.count, j->params->bootstrap, err);
         if (status == RV_OK)
-            status = job_add_score(&j->out->candidates[i], "simulation", "correlation", "valid",
-                                   scores.correlation, err);
+            status = job_add_score(&j->out->explanations[i], "simulation", "correlation",
+                                   "valid", scores.correlation, err);
         sequences_release(&s);
     }
     choose(j->out);
@@ -195,7 +213,7 @@ static rv_status ask_again(job *j, rv_prompt *prompt, const char *explanation,
 
 static rv_status revise(job *j, rv_prompt *prompt, const rv_record_view *dreams, rv_error *err)
 {
-    const rv_candidate *best = rv_explained_choice(j->out);
+    const rv_explanation *best = rv_explained_choice(j->out);
     const rv_record_view *tried = dreams->count ? dreams : &j->splits.calibration;
     if (!best || !j->params->revisions || !tried->count) return RV_OK;
     size_t first = j->out->count;
@@ -228,13 +246,13 @@ static rv_status add_baselines(job *j, rv_error *err)
 static rv_status score_all(job *j, rv_error *err)
 {
     for (size_t i = 0; i < j->out->count; i++) {
-        rv_candidate *c = &j->out->candidates[i];
+        rv_explanation *c = &j->out->explanations[i];
         if (c->chosen) RV_TRY(job_examine(j, c, err));
     }
     size_t first = j->out->count;
     RV_TRY(add_baselines(j, err));
     for (size_t i = first; i < j->out->count; i++)
-        RV_TRY(job_examine(j, &j->out->candidates[i], err));
+        RV_TRY(job_examine(j, &j->out->explanations[i], err));
     return RV_OK;
 }
 
@@ -253,6 +271,7 @@ static rv_status run(job *j, const rv_record_view *dreams, rv_error *err)
                        j->params->from_corpus ? "corpus records or dreams" : "dreams");
     rv_status status = RV_OK;
     RV_GOTO(rv_prompt_explain(&prompt, j->params->style, &shown, err));
+    RV_GOTO(add_given(j, err));
     RV_GOTO(propose(j, &prompt, j->params->candidates, 0, err));
     if (!j->out->count)
         RV_GOTO(rv_fail(err, RV_ERR_FORMAT, "%s: none of %zu answers held an explanation",
@@ -273,12 +292,13 @@ rv_status rv_explain_evidence(rv_explained *out, const rv_evidence *evidence,
     rv_record_view dreams = {0};
     rv_simulator way = rv_simulator_for(simulator);
     if (params->written && way == RV_SIMULATE_LOGPROBS) way = RV_SIMULATE_TEXT;
-    *out = (rv_explained){.way = way};
+    *out = (rv_explained){.simulator = rv_simulator_name(way)};
     job j = {.out = out,
              .evidence = evidence,
              .explainer = explainer,
              .simulator = simulator,
-             .params = params};
+             .params = params,
+             .way = way};
     RV_TRY(rv_evidence_check(evidence, err));
     size_t fit = evidence->top.count / 4 < evidence->random.count / 3
                      ? evidence->top.count / 4

@@ -3,7 +3,7 @@
  *     rv_explain_params params = rv_explain_params_default();
  *     rv_explained result;
  *     status = rv_explain_evidence(&result, &evidence, explainer, simulator, &params, err);
- *     ... result.candidates ...               // also after a failure: what there is until then
+ *     ... result.explanations ...             // also after a failure: what there is until then
  *     rv_explained_release(&result);
  *
  * Candidates are asked for with training records and dreams, chosen on validation records, revised
@@ -29,7 +29,9 @@ typedef enum rv_scorer {
 typedef struct rv_explain_params {
     rv_style style;
     bool from_corpus, from_dreams; /* what the explainer is shown */
-    size_t candidates, revisions;  /* asked for in the first and in the second round */
+    const char *const *given; /* (given_count) explanations that compete with those asked for */
+    size_t given_count;
+    size_t candidates, revisions; /* asked for in the first and in the second round */
     size_t
         per_split; /* records of each kind in each split; 0: as many as there are, at most 5 */
     size_t dreams; /* shown at most, and tried in revision */
@@ -49,50 +51,14 @@ typedef struct rv_explain_params {
  * 1000 resamples. */
 rv_explain_params rv_explain_params_default(void);
 
-typedef struct rv_named_measure {
-    const char *scorer, *measure, *split; /* static: "simulation", "correlation", "test" */
-    rv_measure value;
-} rv_named_measure;
-
-/* A text, what the neuron did and what it was expected to do. */
-typedef struct rv_simulated_text {
-    const rv_activation_record *record; /* of the evidence */
-    const char *kind;                   /* static: "top", "random" */
-    double *simulated;                  /* (record->count), calibrated, owned */
-    rv_measure correlation;             /* of its own, no interval */
-    bool failed;                        /* one of the three most wrong */
-} rv_simulated_text;
-
-typedef struct rv_candidate {
-    char *text;           /* owned; "" where a baseline has none */
-    const char *baseline; /* static: "empty", "another neuron", "token lookup"; NULL: none */
-    unsigned revision;    /* round in which it came up */
-    bool chosen;
-    rv_named_measure *scores; /* (score_count) */
-    size_t score_count, score_room;
-    rv_simulated_text *texts; /* (text_count); of the chosen one */
-    size_t text_count;
-} rv_candidate;
-
-typedef struct rv_explained {
-    rv_candidate *candidates;
-    size_t count, room;
-    size_t unusable;    /* answers that held no explanation */
-    size_t unread;      /* tokens of simulations for which there was no answer, and ... */
-    size_t simulated;   /* ... all tokens of simulations */
-    rv_simulator way;   /* how it was simulated */
-    bool probabilities; /* whether there were any */
-    bool complete;
-} rv_explained;
-
 /* explainer and simulator may be the same. After RV_ERR_CANCELLED (the budget, the user) and other
- * failures on the way *out holds what was found and scored before; it is to be released in any case. */
+ * failures on the way *out holds what was found and scored before. Texts point into the evidence. Release with
+ * rv_explained_release in any case. */
 rv_status rv_explain_evidence(rv_explained *out, const rv_evidence *evidence,
                               rv_chat *explainer, rv_chat *simulator,
                               const rv_explain_params *params, rv_error *err);
-void rv_explained_release(rv_explained *explained);
 
 /* The chosen one; NULL if there is none. */
-const rv_candidate *rv_explained_choice(const rv_explained *explained);
+const rv_explanation *rv_explained_choice(const rv_explained *explained);
 
 #endif

@@ -22,8 +22,8 @@ static rv_score_entry score_entry(const rv_named_measure *m)
 }
 
 /* What was measured on test records first: it is what counts. */
-static rv_status fill_scores(rv_explanation_record *out, rv_arena *arena, const rv_candidate *c,
-                             rv_error *err)
+static rv_status fill_scores(rv_explanation_record *out, rv_arena *arena,
+                             const rv_explanation *c, rv_error *err)
 {
     rv_score_entry *entries = rv_arena_alloc(arena, c->score_count, sizeof *entries);
     if (!entries) return rv_fail_memory(err, c->score_count * sizeof *entries);
@@ -35,32 +35,31 @@ static rv_status fill_scores(rv_explanation_record *out, rv_arena *arena, const 
     return RV_OK;
 }
 
-static rv_status fill_texts(rv_explanation_record *out, rv_arena *arena, const rv_candidate *c,
-                            rv_error *err)
+static rv_status fill_texts(rv_explanation_record *out, rv_arena *arena,
+                            const rv_explanation *c, rv_error *err)
 {
     rv_simulated_entry *entries = rv_arena_alloc(arena, c->text_count, sizeof *entries);
     if (!entries) return rv_fail_memory(err, c->text_count * sizeof *entries);
     for (size_t t = 0; t < c->text_count; t++) {
         const rv_simulated_text *text = &c->texts[t];
-        const rv_activation_record *record = text->record;
-        rv_simulated_token_entry *tokens = rv_arena_alloc(arena, record->count, sizeof *tokens);
-        if (!tokens) return rv_fail_memory(err, record->count * sizeof *tokens);
-        for (size_t i = 0; i < record->count; i++)
-            tokens[i] = (rv_simulated_token_entry){RV_STRING(record->tokens[i]),
-                                                   record->activations[i], text->simulated[i]};
+        rv_simulated_token_entry *tokens = rv_arena_alloc(arena, text->count, sizeof *tokens);
+        if (!tokens) return rv_fail_memory(err, text->count * sizeof *tokens);
+        for (size_t i = 0; i < text->count; i++)
+            tokens[i] = (rv_simulated_token_entry){RV_STRING(text->tokens[i]), text->real[i],
+                                                   text->simulated[i]};
         entries[t] = (rv_simulated_entry){
             .kind = text->kind,
             .failed = text->failed,
             .score = text->correlation.defined ? text->correlation.value : NAN,
             .tokens = tokens,
-            .token_count = record->count};
+            .token_count = text->count};
     }
     out->records = entries;
     out->record_count = c->text_count;
     return RV_OK;
 }
 
-static rv_status put_candidate(rv_text *out, const rv_candidate *c,
+static rv_status put_candidate(rv_text *out, const rv_explanation *c,
                                const rv_explained_about *about, rv_error *err)
 {
     rv_arena arena = {0};
@@ -86,13 +85,13 @@ rv_status rv_explained_put(rv_text *out, const rv_explained *explained,
 {
     for (int others = 0; others < 2; others++)
         for (size_t i = 0; i < explained->count; i++)
-            if (explained->candidates[i].chosen != others)
-                RV_TRY(put_candidate(out, &explained->candidates[i], about, err));
+            if (explained->explanations[i].chosen != others)
+                RV_TRY(put_candidate(out, &explained->explanations[i], about, err));
     return RV_OK;
 }
 
 /* ---- exchange -------------------------------------------------------------------------------- */
-static double test_score(const rv_candidate *c, const char *measure)
+static double test_score(const rv_explanation *c, const char *measure)
 {
     for (size_t i = 0; i < c->score_count; i++)
         if (strcmp(c->scores[i].scorer, "simulation") == 0 &&
@@ -105,17 +104,16 @@ static double test_score(const rv_candidate *c, const char *measure)
 static rv_status fill_sequence(rv_scored_sequence *out, const rv_simulated_text *text,
                                rv_error *err)
 {
-    const rv_activation_record *record = text->record;
     rv_simulation_scores scores;
-    rv_simulated pair = {record->activations, text->simulated, record->count};
-    RV_TRY(rv_activation_record_init(&out->simulation.expected, record->count, err));
-    for (size_t i = 0; i < record->count; i++)
-        RV_TRY(rv_activation_record_set(&out->simulation.expected, i, record->tokens[i],
-                                        strlen(record->tokens[i]), text->simulated[i], err));
+    rv_simulated pair = {text->real, text->simulated, text->count};
+    RV_TRY(rv_activation_record_init(&out->simulation.expected, text->count, err));
+    for (size_t i = 0; i < text->count; i++)
+        RV_TRY(rv_activation_record_set(&out->simulation.expected, i, text->tokens[i],
+                                        strlen(text->tokens[i]), text->simulated[i], err));
     out->simulation.calibrated = true;
-    RV_TRY(RV_NEW(out->real, record->count, err));
-    out->real_count = record->count;
-    memcpy(out->real, record->activations, record->count * sizeof *out->real);
+    RV_TRY(RV_NEW(out->real, text->count, err));
+    out->real_count = text->count;
+    memcpy(out->real, text->real, text->count * sizeof *out->real);
     RV_TRY(rv_score_simulation(&scores, &pair, 1, (rv_bootstrap){0}, err));
     out->correlation = text->correlation.defined ? text->correlation.value : NAN;
     out->r_squared = scores.r_squared.defined ? scores.r_squared.value : NAN;
@@ -123,7 +121,8 @@ static rv_status fill_sequence(rv_scored_sequence *out, const rv_simulated_text 
     return RV_OK;
 }
 
-static rv_status fill_results(rv_simulation_results *out, const rv_candidate *c, rv_error *err)
+static rv_status fill_results(rv_simulation_results *out, const rv_explanation *c,
+                              rv_error *err)
 {
     RV_TRY(RV_NEW(out->explanations, 1, err));
     rv_scored_explanation *e = &out->explanations[0];
@@ -144,7 +143,7 @@ static rv_status fill_results(rv_simulation_results *out, const rv_candidate *c,
 rv_status rv_explained_results(rv_simulation_results *out, const rv_explained *explained,
                                const rv_evidence *evidence, rv_error *err)
 {
-    const rv_candidate *c = rv_explained_choice(explained);
+    const rv_explanation *c = rv_explained_choice(explained);
     *out = (rv_simulation_results){.layer = evidence->layer, .neuron = evidence->neuron};
     if (!c) return RV_OK;
     rv_status status = fill_results(out, c, err);

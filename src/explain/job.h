@@ -9,6 +9,7 @@ typedef struct job {
     const rv_evidence *evidence;
     rv_chat *explainer, *simulator;
     const rv_explain_params *params;
+    rv_simulator way;
     rv_splits splits;
     double maximum; /* of the top records */
     size_t steps;   /* questions so far */
@@ -28,10 +29,10 @@ rv_status job_simulate(sequences *out, job *j, const char *explanation,
                        const rv_record_view *records, rv_error *err);
 void sequences_release(sequences *s);
 
-rv_status job_add_score(rv_candidate *candidate, const char *scorer, const char *measure,
+rv_status job_add_score(rv_explanation *candidate, const char *scorer, const char *measure,
                         const char *split, rv_measure value, rv_error *err);
 
 /* All scorers on the test records. */
-rv_status job_examine(job *j, rv_candidate *candidate, rv_error *err);
+rv_status job_examine(job *j, rv_explanation *candidate, rv_error *err);
 
 #endif

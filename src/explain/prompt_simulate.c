@@ -89,13 +89,15 @@ static rv_status add_numbered(rv_prompt *out, const char *explanation,
     char *whole = rv_record_text(record, NULL);
     if (!whole) return rv_fail_memory(err, record->count);
     print_neuron(&text, explanation);
-    rv_text_printf(&text, "\n\nThe text: %s\n\nIts tokens:\n", whole);
+    rv_text_printf(&text, "\n\nThe text: %s\nIts %zu tokens:", whole, record->count);
     free(whole);
-    for (size_t i = 0; i < record->count; i++) {
-        rv_text_printf(&text, "%zu\t", i + 1);
+    for (size_t i = 0; i < record->count;
+         i++) { // in one line, lest the answer just goes on with it
+        rv_text_puts(&text, " [");
         rv_print_token(&text, record->tokens[i]);
-        rv_text_putc(&text, '\n');
+        rv_text_putc(&text, ']');
     }
+    rv_text_puts(&text, "\nNumber, token and activation:");
     return rv_prompt_add(out, "user", &text, err);
 }
 

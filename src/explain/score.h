@@ -1,5 +1,6 @@
-/* How well a simulation or a classification agrees with the neuron. Every measure comes with a
- * bootstrap interval, and says so where it is undefined. */
+/* How well a simulation or a classification agrees with the neuron. Every measure (rv_measure, in the
+ * public header) comes with a bootstrap interval where more than one thing could be resampled and at least
+ * half of the resamples are defined, and says so where it is undefined. */
 #ifndef RV_EXPLAIN_SCORE_H
 #define RV_EXPLAIN_SCORE_H
 
@@ -9,15 +10,7 @@
 
 #include "base/error.h"
 #include "explain/evidence.h"
-
-/* One number. Undefined: `why` says so in a few words (static text) and value is 0. The interval
- * is the central 95 % of the resamples in which the measure is defined; absent (bounded false)
- * when fewer than two things could be resampled or fewer than half of the resamples count. */
-typedef struct rv_measure {
-    bool defined, bounded;
-    double value, low, high;
-    const char *why;
-} rv_measure;
+#include "reverie/explain.h"
 
 /* Resampling with replacement from the stream (seed, 0, 0). The unit is a whole record, for the
  * tokens of one text are not independent. */
