@@ -14,7 +14,7 @@
 #ifndef REVERIE_EXPLAIN_H
 #define REVERIE_EXPLAIN_H
 
-#include "reverie/reverie.h"
+#include "reverie/core.h"
 
 #ifdef __cplusplus
 extern "C" {
