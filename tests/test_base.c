@@ -15,7 +15,8 @@
 static void random_streams_are_named_not_shared(void **state)
 {
     (void)state;
-    rv_random a = rv_random_stream(7, 1, 2), b = rv_random_stream(7, 1, 2), c = rv_random_stream(7, 1, 3);
+    rv_random a = rv_random_stream(7, 1, 2), b = rv_random_stream(7, 1, 2),
+              c = rv_random_stream(7, 1, 3);
     int equal = 0;
     for (int i = 0; i < 100; i++) {
         uint32_t x = rv_random_u32(&a);

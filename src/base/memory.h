@@ -17,7 +17,7 @@ void *rv_alloc(size_t count, size_t size);
 rv_status rv_alloc_into(void **out, size_t count, size_t size, rv_error *err);
 
 /* RV_NEW(pointer, count, err): allocates count objects of the pointer's own type. */
-#define RV_NEW(pointer, count, err)                                                            \
+#define RV_NEW(pointer, count, err) \
     rv_alloc_into((void **)&(pointer), (count), sizeof *(pointer), (err))
 
 /* Doubles a growable array of plain objects until `need` fit; new space is not zeroed.
