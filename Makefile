@@ -102,10 +102,11 @@ $(BUILD)/tests-real/%: $(BUILD)/float/tests/real/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LIBS) -lcmocka
 
-check-real: $(REAL_TESTS:%=$(BUILD)/tests-real/%) ## run the tests on real models, without installing anything
+check-real: $(REAL_TESTS:%=$(BUILD)/tests-real/%) $(TOOL) ## run the tests on real models, without installing anything
 	@tools/get-model smollm2-135m >/dev/null
 	@tools/get-model gemma3-270m >/dev/null
-	@for t in $^; do OMP_WAIT_POLICY=passive $$t || exit 1; done
+	@for t in $(filter-out $(TOOL),$^) $(sort $(wildcard tests/real/test_*.py)); do \
+	    BUILD=$(BUILD) OMP_WAIT_POLICY=passive $$t || exit 1; done
 
 test-real: dependencies ## fetch two real models (350 MB, once) and compare with outside judges
 	@$(MAKE) --no-print-directory -j2 check-real

@@ -10,15 +10,14 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "bench.h"
 #include "ops/kernels.h"
-#include "peak.h"
 
-enum { SAMPLES = 7, MAX_ROWS = 3072, MAX_WIDTH = 3072 + 16, PEAK_ROUNDS = 150000 };
+enum { SAMPLES = 7, MAX_ROWS = 3072, MAX_WIDTH = 3072 + 16 };
 
 typedef enum work_kind {
     FORWARD,
@@ -52,50 +51,6 @@ typedef struct bench {
     rv_attention_sequence *sequences;
     rv_attention_shape shape;
 } bench;
-
-typedef struct moment {
-    double wall, busy;
-} moment;
-
-static double seconds(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static moment now(void)
-{
-    return (moment){seconds(CLOCK_MONOTONIC), seconds(CLOCK_PROCESS_CPUTIME_ID)};
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, ascending);
-    return values[count / 2];
-}
-
-/* Numbers a second of `threads` threads, by both clocks. */
-static moment rate_since(moment start, double amount, int threads)
-{
-    moment end = now();
-    return (moment){amount / (end.wall - start.wall),
-                    amount / (end.busy - start.busy) * threads};
-}
-
-static moment peak_rate(const peak_loop *peak, int threads)
-{
-    moment start = now();
-#pragma omp parallel num_threads(threads)
-    peak->run(PEAK_ROUNDS);
-    return rate_since(start, peak->flops * PEAK_ROUNDS * threads, threads);
-}
 
 static void run(const bench *b, const work *w)
 {
@@ -297,18 +252,6 @@ static const work works[] = {
     {"GPT-2", "LayerNorm", LAYERNORM, 1536, 768, 0},
 };
 
-static void print_processor(void)
-{
-    char line[256];
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, "model name", 10) == 0) {
-            printf("processor: %s", strchr(line, ':') + 2);
-            break;
-        }
-    if (file) fclose(file);
-}
-
 static void print_peak(const char *what, int threads)
 {
     double rate[SAMPLES], busy[SAMPLES];
@@ -350,11 +293,7 @@ static void release(bench *b)
 
 int main(int argc, char **argv)
 {
-    if (!getenv("OMP_WAIT_POLICY")) { // read before main: waiting must cost no processor time
-        setenv("OMP_WAIT_POLICY", "passive", 1);
-        setenv("OMP_PROC_BIND", "true", 0);
-        execv("/proc/self/exe", argv);
-    }
+    wait_passively(argv);
     bench b = {.k = rv_kernels_select(argc > 1 ? argv[1] : NULL)};
     if (!b.k) {
         fprintf(stderr, "bench_ops: '%s' is unknown, or this processor cannot run it\n",
