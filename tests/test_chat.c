@@ -392,8 +392,7 @@ static void the_key_is_nowhere(void **state)
         OK("{\"broken\": sk-test-0123456789abcdef"),
         OK("{\"error\":{\"message\":\"bad key sk-test-0123456789abcdef\"}}"),
         "HTTP/1.1 401 No\r\nConnection: close\r\n\r\nbad key sk-test-0123456789abcdef",
-        "HTTP/1.1 404 sk-test-0123456789abcdef\r\nConnection: "
-        "close\r\n\r\nsk-test-0123456789abcdef",
+        "HTTP/1.1 404 sk-test-0123456789abcdef\r\n\r\nsk-test-0123456789abcdef",
     };
     for (size_t i = 0; i < sizeof echoes / sizeof echoes[0]; i++) {
         char text[256];
