@@ -49,14 +49,14 @@ def sampling():
 
 
 def continuation(model, ids, end):
+    out = model.generate(torch.tensor([ids]), max_new_tokens=TOKENS, do_sample=False, output_logits=True,
+                         return_dict_in_generate=True, attention_mask=torch.ones(1, len(ids)))
     made = []
-    with torch.no_grad():
-        while len(made) < TOKENS:
-            logits = model(input_ids=torch.tensor([ids + made])).logits[0, -1]
-            best = logits.topk(2)
-            if best.values[0] - best.values[1] < MARGIN or best.indices[0].item() in end:
-                break
-            made.append(best.indices[0].item())
+    for token, logits in zip(out.sequences[0, len(ids):].tolist(), out.logits):
+        best = logits[0].topk(2).values
+        if best[0] - best[1] < MARGIN or token in end:
+            break
+        made.append(token)
     return made
 
 
