@@ -50,12 +50,16 @@ def question_of(body):
 
 
 class Replay(http.server.BaseHTTPRequestHandler):
-    """Answers from `server.answers`; forwards what is not there to `server.real`, if any."""
+    """Answers from `server.answers`; forwards what is not there to `server.real`, if any. The next of
+    `server.troubles`, if any is left and it is not None, is what happens instead."""
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, dict(self.headers), body))
+        trouble = self.server.troubles.pop(0) if self.server.troubles else None
+        if trouble:
+            return trouble(self)
         key = question_of(body)
         code, answer = 200, self.server.answers.get(key)
         if answer is None and self.server.real:
@@ -64,14 +68,46 @@ class Replay(http.server.BaseHTTPRequestHandler):
                 self.server.answers[key] = answer
         if answer is None:
             code, answer = 404, {"error": {"message": "this question was never asked: make test-endpoint RECORD=1"}}
-        text = json.dumps(answer).encode()
+        self.reply(code, json.dumps(answer).encode())
+
+    def reply(self, code, text, length=None, **headers):
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Content-Length", str(length or len(text)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(text)
 
     def log_message(self, *_):
+        pass
+
+
+def too_many(handler):
+    handler.reply(429, b'{"error":{"message":"slow down"}}', Retry_After="1")
+
+
+def broken(handler):
+    handler.reply(500, b"<html>oops</html>")
+
+
+def cut_off(handler):
+    handler.close_connection = True
+    handler.reply(200, b'{"choices":[{"message":', length=500)
+
+
+def hangs_up(handler):
+    handler.close_connection = True
+
+
+def endless(handler):
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.end_headers()
+    try:
+        while True:
+            handler.wfile.write(b" " * 65536)
+    except OSError:
         pass
 
 
@@ -87,9 +123,9 @@ def forward(url, body):
 def serve(answers, real=None):
     """A replaying server in a thread; server.url is what --with takes."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Replay)
-    server.answers, server.real, server.asked = answers, real, []
+    server.answers, server.real, server.asked, server.troubles = answers, real, [], []
     server.url = f"http://127.0.0.1:{server.server_address[1]}/v1#{MODEL}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server
 
 

@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""`reverie explain` as a user runs it, against a server that plays back what a real endpoint answered."""
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import endpoint
+
+KEY = "sk-neverToBeSeenElsewhere"
+
+
+class Explain(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with open(endpoint.ANSWERS) as stream:
+            cls.answers = json.load(stream)
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="reverie-explain-")
+        self.records = self.write("neuron.json", json.dumps(endpoint.neuron()))
+        self.server = endpoint.serve(self.answers)
+
+    def tearDown(self):
+        self.server.shutdown()
+        self.server.server_close()
+        shutil.rmtree(self.folder)
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as stream:
+            stream.write(text)
+        return path
+
+    def command(self, *arguments, place=None, options=endpoint.OPTIONS):
+        return [endpoint.TOOL, "explain", *arguments, *(["--with", place or self.server.url]), *options]
+
+    def environment(self, **more):
+        clean = {k: v for k, v in os.environ.items() if k not in ("OPENAI_API_KEY", "OPENROUTER_API_KEY")}
+        return dict(clean, XDG_CACHE_HOME=os.path.join(self.folder, "cache"), NO_COLOR="1", **more)
+
+    def explain(self, *arguments, place=None, options=endpoint.OPTIONS, **more):
+        done = subprocess.run(self.command(*arguments, place=place, options=options), text=True, capture_output=True,
+                              timeout=120, env=self.environment(**more))
+        return done.returncode, done.stdout, done.stderr
+
+    def lines(self, text):
+        return [json.loads(line) for line in text.splitlines()]
+
+    def test_the_whole_chain_answers(self):
+        code, out, err = self.explain("colours", "--records", self.records)
+        self.assertEqual(code, 0, err)
+        for words in ("colours fires on", "simulation", "correlation", "detection", "balanced accuracy", "fuzzing",
+                      "rating", "token lookup", "empty", "What was proposed", "Where it was most wrong"):
+            self.assertIn(words, out)
+        self.assertNotIn("nan", out.lower())
+        self.assertRegex(err, r"\d+ requests \(\d+ answers more from the cache\)")
+        self.assertTrue(any(body.get("logprobs") for _, _, body in self.server.asked))
+
+    def test_records_are_run_records(self):
+        path = os.path.join(self.folder, "run.jsonl")
+        code, out, err = self.explain("colours", "L3.N14", "--records", self.records, "--json", "-o", path,
+                                      OPENAI_API_KEY=KEY)
+        self.assertEqual(code, 0, err)
+        lines = self.lines(out)
+        self.assertEqual(lines[0]["type"], "run")
+        self.assertEqual(lines[0]["target"]["name"], "L3.N14")
+        self.assertEqual(lines[-1], dict(lines[-1], type="end", status="complete"))
+        explanations = [l for l in lines if l["type"] == "explanation"]
+        chosen = [e for e in explanations if e.get("chosen")]
+        self.assertEqual(len(chosen), 1)
+        self.assertEqual(explanations[0], chosen[0])
+        for score in chosen[0]["scores"]:
+            self.assertTrue(("value" in score) != ("why" in score), score)
+        self.assertEqual(len(chosen[0]["records"]), 2)
+        for text in chosen[0]["records"]:
+            self.assertTrue(all("real" in t and "simulated" in t for t in text["tokens"]))
+        self.assertEqual({e.get("baseline") for e in explanations} - {None}, {"empty", "token lookup"})
+        with open(path) as stream:
+            self.assertEqual(stream.read(), out)
+        self.assertEqual(self.server.asked[0][1]["Authorization"], "Bearer " + KEY)
+        self.assertNotIn(KEY, out + err)
+        self.assertNotEqual(subprocess.run(["grep", "-rq", KEY, self.folder]).returncode, 0)
+        report = subprocess.run([endpoint.TOOL, "report", path], text=True, capture_output=True)
+        self.assertEqual(report.returncode, 0, report.stderr)
+        code, out, err = self.explain("colours", "--records", self.records, "-o", path)
+        self.assertEqual(code, 2)
+        self.assertIn("the file exists", err)
+
+    def test_nothing_is_paid_for_twice(self):
+        first = self.explain("colours", "--records", self.records, "--json")
+        asked = len(self.server.asked)
+        self.server.shutdown()
+        self.server.server_close()
+        again = self.explain("colours", "--records", self.records, "--json")
+        self.assertEqual(again[0], 0, again[2])
+        self.assertIn("0 requests", again[2])
+        strip = [[l for l in self.lines(r[1]) if l["type"] == "explanation"] for r in (first, again)]
+        self.assertEqual(*strip)
+        self.assertEqual(len(self.server.asked), asked)
+        self.server = endpoint.serve(self.answers)
+
+    def test_a_dry_run_asks_nothing(self):
+        code, out, err = self.explain("colours", "--records", self.records, "--dry-run")
+        self.assertEqual(code, 0, err)
+        self.assertIn("This neuron fires on", out)
+        self.assertIn("[system]", out)
+        self.assertIn("nothing was asked", err)
+        self.assertEqual(self.server.asked, [])
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "cache")))
+
+    def test_the_budget_ends_it_and_keeps_what_there_is(self):
+        code, out, err = self.explain("colours", "--records", self.records, "--json", "--budget-requests", "5")
+        self.assertEqual(code, 1)
+        self.assertIn("the budget of 5 requests is spent", err)
+        self.assertEqual(len(self.server.asked), 5)
+        lines = self.lines(out)
+        self.assertEqual(lines[-1]["status"], "interrupted")
+        self.assertTrue(any("stopped before the end" in l.get("text", "") for l in lines))
+        self.assertTrue(any(l.get("chosen") for l in lines))
+
+    def test_interruption_keeps_what_there_is(self):
+        slow = endpoint.serve(self.answers)
+        slow.RequestHandlerClass = type("Slow", (endpoint.Replay,), {"do_POST": lambda s: (
+            time.sleep(30) if len(slow.asked) >= 4 else endpoint.Replay.do_POST(s))})
+        process = subprocess.Popen(self.command("colours", "--records", self.records, "--json", place=slow.url),
+                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment())
+        for _ in range(600):
+            if len(slow.asked) >= 4:
+                break
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 1, err)
+        self.assertEqual(self.lines(out)[-1]["status"], "interrupted")
+        slow.shutdown()
+        slow.server_close()
+
+    def test_others_can_read_the_result(self):
+        openai, folder = os.path.join(self.folder, "results.jsonl"), os.path.join(self.folder, "export")
+        code, _, err = self.explain("colours", "--records", self.records, "--openai", openai, "--neuronpedia", folder)
+        self.assertEqual(code, 0, err)
+        with open(openai) as stream:
+            results = json.load(stream)
+        self.assertEqual(results["dataclass_name"], "NeuronSimulationResults")
+        self.assertEqual(results["neuron_id"]["neuron_index"], 14)
+        scored = results["scored_explanations"][0]
+        self.assertEqual(len(scored["scored_simulation"]["scored_sequence_simulations"]), 2)
+        for table, count in (("features", 1), ("activations", 7), ("explanations", 1)):
+            with gzip.open(os.path.join(folder, "colours", "3", table, "batch-0.jsonl.gz"), "rt") as stream:
+                rows = [json.loads(line) for line in stream]
+            self.assertEqual(len(rows), count)
+            self.assertTrue(all(row["index"] == "14" for row in rows))
+        self.assertEqual(rows[0]["description"], scored["explanation"])
+        # and what was exported is evidence again
+        code, out, err = self.explain("colours", "L3.N14", "--records", os.path.join(folder, "colours", "3"),
+                                      "--dry-run")
+        self.assertEqual(code, 0, err)
+
+    def test_wrong_use_is_told(self):
+        cases = [
+            (["colours"], {}, 2, "which neuron?"),
+            (["colours", "L3.N14"], {}, 2, "nothing to hold an explanation against"),
+            (["colours", "--records", "/nowhere.json"], {}, 1, "/nowhere.json"),
+            (["colours", "--records", self.write("empty.json", "{}")], {}, 1, "neuron_id: expected an object"),
+            (["colours", "--records", self.records, "--style", "x"], {}, 2, "style: expected pairs or maxima"),
+            (["colours", "--records", self.records, "--show", "dreams"], {}, 2, "expected dreams"),
+            (["colours", "--records", self.records, "--scorers", "simulation,luck"], {}, 2, "found 'luck'"),
+            (["colours", "--records", self.records, "--per-split", "9"], {}, 2, "expected at least 36"),
+            (["colours", "--records", self.records, "--candidates", "0"], {}, 2, "candidates: expected 1"),
+            (["colours", "--records", self.records, "--candidates", "x"], {}, 2, "candidates"),
+            (["colours", "--records", self.records], {"place": "https://api.openai.com/v1#m"}, 2, "set OPENAI_API_KEY"),
+            (["colours", "--records", self.records], {"place": "api.openai.com"}, 2, "https://host/v1#model"),
+            (["colours", "--records", self.records], {"place": "local:/nowhere"}, 1, "nowhere"),
+        ]
+        for arguments, more, expected, words in cases:
+            with self.subTest(words):
+                options = endpoint.OPTIONS if "--per-split" not in arguments and "--candidates" not in arguments else []
+                code, _, err = self.explain(*arguments, options=options, **more)
+                self.assertIn(words, err)
+                self.assertEqual(code, expected, err)
+        done = subprocess.run([endpoint.TOOL, "explain", "colours"], text=True, capture_output=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--with", done.stderr)
+        self.assertEqual(self.server.asked, [])
+
+    def test_neurons_that_cannot_be_explained_are_told(self):
+        silent = endpoint.neuron()
+        for record in silent["most_positive_activation_records"]:
+            record["activations"] = [-1.0 for _ in record["activations"]]
+        code, _, err = self.explain("colours", "--records", self.write("silent.json", json.dumps(silent)))
+        self.assertEqual(code, 2)
+        self.assertIn("never fires", err)
+        broken = endpoint.neuron()
+        broken["most_positive_activation_records"][2]["activations"][1] = float("nan")
+        code, _, err = self.explain("colours", "--records", self.write("broken.json", json.dumps(broken)))
+        self.assertEqual(code, 1)
+        self.assertIn("top record 2, token 1", err)
+        self.assertEqual(self.server.asked, [])
+
+    def test_an_endpoint_that_stumbles_is_asked_again(self):
+        smooth = self.explain("colours", "--records", self.records, "--json", "--no-cache")
+        self.assertEqual(smooth[0], 0, smooth[2])
+        self.server.troubles = [endpoint.too_many, None, endpoint.broken, None, endpoint.cut_off, None,
+                                endpoint.hangs_up]
+        rough = self.explain("colours", "--records", self.records, "--json", "--no-cache")
+        self.assertEqual(rough[0], 0, rough[2])
+        self.assertEqual(self.server.troubles, [])
+        self.assertEqual(*[[l for l in self.lines(r[1]) if l["type"] == "explanation"] for r in (smooth, rough)])
+
+    def test_an_endpoint_that_talks_nonsense_is_told(self):
+        for nonsense, words in ((b'{"choices":[{"message":', "expected JSON"), (b"[7]", "expected an object"),
+                                (b'{"choices":[{"message":{"content":7}}]}', "content: expected a string")):
+            with self.subTest(words):
+                self.server.troubles = [lambda handler, text=nonsense: handler.reply(200, text)]
+                code, out, err = self.explain("colours", "--records", self.records, "--json", "--no-cache")
+                self.assertEqual(code, 1)
+                self.assertIn(words, err)
+                self.assertNotIn("Traceback", err)
+        self.server.troubles = [endpoint.endless]
+        code, out, err = self.explain("colours", "--records", self.records, "--json", "--no-cache")
+        self.assertEqual(code, 1)
+        self.assertIn("longer than", err)
+
+    def test_an_endpoint_that_breaks_midway_loses_nothing(self):
+        self.server.answers = {}
+        code, out, err = self.explain("colours", "--records", self.records, "--json")
+        self.assertEqual(code, 1)
+        self.assertIn("404", err)
+        self.assertEqual(out, "")
+        self.server.answers = {k: v for k, v in self.answers.items() if "Complete the sentence" in k}
+        code, out, err = self.explain("colours", "--records", self.records, "--json")
+        self.assertEqual(code, 1)
+        self.assertEqual(self.lines(out)[-1]["status"], "interrupted")
+        self.assertTrue(any(l["type"] == "explanation" for l in self.lines(out)))
+
+
+if __name__ == "__main__":
+    unittest.main()
