@@ -52,6 +52,18 @@ static void random_moments(void **state)
     for (int i = 0; i < 7; i++) assert_in_range(counts[i], n / 7 - 300, n / 7 + 300);
 }
 
+static void errors_never_command_a_terminal(void **state)
+{
+    (void)state;
+    rv_error err;
+    rv_fail(&err, RV_ERR_FORMAT,
+            "found \"\033[2J\a\n\xC2\x9B"
+            "1m caf\xC3\xA9\x7F\"");
+    assert_string_equal(err.message, "found \"?[2J????1m caf\xC3\xA9?\"");
+    rv_context(&err, RV_ERR_FORMAT, "a\033c");
+    assert_string_equal(err.message, "a?c: found \"?[2J????1m caf\xC3\xA9?\"");
+}
+
 static void errors_carry_context(void **state)
 {
     (void)state;
@@ -102,6 +114,7 @@ int main(void)
         cmocka_unit_test(random_matches_the_published_vector),
         cmocka_unit_test(random_moments),
         cmocka_unit_test(errors_carry_context),
+        cmocka_unit_test(errors_never_command_a_terminal),
         cmocka_unit_test(utf8_rejects_what_is_not),
         cmocka_unit_test(allocation_refuses_overflow),
         cmocka_unit_test(a_full_device_fails_and_stays_a_device),

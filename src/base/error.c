@@ -15,6 +15,17 @@ const char *rv_status_text(rv_status status)
     return (size_t)status < count ? texts[status] : "unknown status";
 }
 
+/* Messages quote files that somebody else wrote: what would command a terminal becomes '?'. C1 controls are
+ * C2 80 to C2 9F in UTF-8. */
+static void tame(char *message)
+{
+    for (char *c = message; *c; c++) {
+        unsigned char byte = (unsigned char)*c, next = (unsigned char)c[1];
+        if (byte < 0x20 || byte == 0x7F) *c = '?';
+        if (byte == 0xC2 && next >= 0x80 && next < 0xA0) c[0] = c[1] = '?';
+    }
+}
+
 rv_status rv_fail(rv_error *err, rv_status status, const char *format, ...)
 {
     if (!err) return status;
@@ -22,6 +33,7 @@ rv_status rv_fail(rv_error *err, rv_status status, const char *format, ...)
     va_start(args, format);
     vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
+    tame(err->message);
     err->status = status;
     return status;
 }
@@ -38,6 +50,7 @@ rv_status rv_context(rv_error *err, rv_status status, const char *format, ...)
     snprintf(context + used, sizeof context - (size_t)used, ": %.*s",
              (int)(sizeof context - (size_t)used - 3), err->message);
     memcpy(err->message, context, sizeof context);
+    tame(err->message);
     return status;
 }
 

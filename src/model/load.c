@@ -263,6 +263,8 @@ static rv_status complete(rv_config *c, loader *l)
                            path_of(l));
         c->tied = true;
     }
+    rv_status status = rv_config_check(c, l->err);
+    if (status != RV_OK) return rv_context(l->err, status, "%s", path_of(l));
     // The file must hold what the configuration claims before memory is asked for.
     const rv_tensor *t;
     RV_TRY(find(l, &t, RV_EMBEDDING, 0, c->vocabulary, c->width));

@@ -6,7 +6,9 @@
 #include "base/memory.h"
 #include "base/random.h"
 
-enum { ROPE_POSITIONS_MAX = 32768 };
+enum { ROPE_POSITIONS_MAX = 32768, ROTARY_MAX = 1024 };
+
+static const size_t PARAMETERS_MAX = (size_t)1 << 48;
 
 /* Inverse frequencies theta^(-2i/R), scaled as the config says. Llama 3's scaling keeps short
  * wavelengths, divides long ones by the factor and blends between (Llama 3.1 release notes;
@@ -82,17 +84,14 @@ static rv_status init_block(rv_block *b, const rv_config *c, const rv_kernels *k
     return rv_matrix_init(&b->down, k, c->width, c->mlp_width, c->down_bias, err);
 }
 
-static rv_status check_config(const rv_config *c, rv_error *err)
+rv_status rv_config_check(const rv_config *c, rv_error *err)
 {
-    if (c->rotary_size > c->head_size || c->rotary_size % 2)
-        return rv_fail(
-            err, RV_ERR_FORMAT,
-            "rotary size: expected an even number up to the head size %zu, found %zu",
-            c->head_size, c->rotary_size);
-    size_t product;
-    if (rv_mul_overflows(c->vocabulary, c->width, &product) ||
-        rv_mul_overflows(c->heads, c->head_size, &product) ||
-        rv_mul_overflows(product, c->width, &product))
+    size_t most = c->head_size < ROTARY_MAX ? c->head_size : ROTARY_MAX;
+    if (c->rotary_size > most || c->rotary_size % 2)
+        return rv_fail(err, RV_ERR_FORMAT,
+                       "rotary size: expected an even number up to %zu, found %zu", most,
+                       c->rotary_size);
+    if (rv_config_parameters(c) >= PARAMETERS_MAX)
         return rv_fail(err, RV_ERR_FORMAT, "configuration: sizes too large to multiply");
     return RV_OK;
 }
@@ -100,7 +99,7 @@ static rv_status check_config(const rv_config *c, rv_error *err)
 static rv_status init(rv_transformer *m, rv_error *err)
 {
     const rv_config *c = &m->config;
-    RV_TRY(check_config(c, err));
+    RV_TRY(rv_config_check(c, err));
     RV_TRY(RV_NEW(m->blocks, c->layers, err));
     RV_TRY(rv_matrix_init(&m->embedding, m->kernels, c->vocabulary, c->width, false, err));
     if (!c->tied)
@@ -200,15 +199,19 @@ rv_status rv_transformer_randomise(rv_transformer *m, uint64_t seed, rv_error *e
 
 size_t rv_config_parameters(const rv_config *c)
 {
-    size_t queries = c->heads * c->head_size, keys = c->kv_heads * c->head_size;
-    size_t norm = c->norm == RV_NORM_LAYER ? 2 * c->width : c->width;
-    size_t up = c->gated ? 2 * c->mlp_width : c->mlp_width;
-    size_t block = (queries + 2 * keys) * (c->width + c->qkv_bias) +
-                   c->width * (queries + c->o_bias) + up * (c->width + c->up_bias) +
-                   c->width * (c->mlp_width + c->down_bias) + norm * (c->post_norms ? 4 : 2) +
-                   (c->qk_norm ? 2 * c->head_size : 0);
-    return c->vocabulary * c->width * (c->tied ? 1 : 2) +
-           (c->learned_positions ? c->context * c->width : 0) + norm + c->layers * block;
+    // In double, exact up to 2^53: a configuration may claim sizes whose product no integer holds.
+    double width = (double)c->width, mlp = (double)c->mlp_width;
+    double head_size = (double)c->head_size, queries = (double)c->heads * head_size,
+           keys = (double)c->kv_heads * head_size;
+    double norm = c->norm == RV_NORM_LAYER ? 2 * width : width, up = c->gated ? 2 * mlp : mlp;
+    double block = (queries + 2 * keys) * (width + c->qkv_bias) +
+                   width * (queries + c->o_bias) + up * (width + c->up_bias) +
+                   width * (mlp + c->down_bias) + norm * (c->post_norms ? 4 : 2) +
+                   (c->qk_norm ? 2 * head_size : 0);
+    double all = (double)c->vocabulary * width * (c->tied ? 1 : 2) +
+                 (c->learned_positions ? (double)c->context * width : 0) + norm +
+                 (double)c->layers * block;
+    return all < (double)PARAMETERS_MAX ? (size_t)all : PARAMETERS_MAX;
 }
 
 size_t rv_config_bytes(const rv_config *c)

@@ -61,6 +61,9 @@ rv_status rv_transformer_randomise(rv_transformer *model, uint64_t seed, rv_erro
 
 void rv_transformer_free(rv_transformer *model); /* NULL is fine */
 
+/* Whether a transformer of this shape can be: the rotary size, and the product of all sizes. */
+rv_status rv_config_check(const rv_config *config, rv_error *err);
+
 /* Numbers that were learned; bytes that a transformer of this shape takes (but for what packing pads)
  * and how much of that are the packed weights of a given one. */
 size_t rv_config_parameters(const rv_config *config);

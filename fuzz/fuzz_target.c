@@ -1,0 +1,122 @@
+/* The name of a target, for a gated and for a plain model. What is accepted must be readable,
+ * climbable, and known by its canonical name too. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "fuzz.h"
+#include "target/target.h"
+#include "tokenizer/internal.h"
+
+enum { ROWS = 4, LAYERS = 3 };
+
+static rv_transformer *new_model(bool gated)
+{
+    static rv_config c;
+    rv_transformer *model;
+    c = (rv_config){.family = gated ? "llama" : "gpt2",
+                    .vocabulary = 6,
+                    .context = 8,
+                    .layers = LAYERS,
+                    .width = 6,
+                    .heads = 3,
+                    .kv_heads = gated ? 1 : 3,
+                    .head_size = 2,
+                    .mlp_width = 8,
+                    .norm = gated ? RV_NORM_RMS : RV_NORM_LAYER,
+                    .norm_eps = 1e-5,
+                    .learned_positions = !gated,
+                    .rotary_size = gated ? 2 : 0,
+                    .rope = {{.theta = 1e4}},
+                    .activation = gated ? RV_ACT_SILU : RV_ACT_GELU_TANH,
+                    .gated = gated,
+                    .tied = true,
+                    .embedding_scale = 1};
+    for (size_t l = 0; l < LAYERS; l++) c.layer[l].score_scale = 0.7;
+    rv_error err;
+    FUZZ_REQUIRE(rv_transformer_new(&model, &c, NULL, &err) == RV_OK);
+    FUZZ_REQUIRE(rv_transformer_randomise(model, 1, &err) == RV_OK);
+    return model;
+}
+
+static void forward(rv_pass *pass, const rv_tap *taps, size_t count)
+{
+    static const int32_t ids[ROWS] = {2, 0, 5, 3};
+    static const rv_sequence sequence = {.ids = ids, .count = ROWS};
+    rv_error err;
+    FUZZ_REQUIRE(rv_pass_begin(pass, &sequence, 1, taps, count, &err) == RV_OK);
+    rv_pass_forward(pass, LAYERS);
+    rv_pass_finish(pass);
+}
+
+static void climb(const rv_target *target, rv_pass *pass)
+{
+    size_t numbers = rv_target_buffer(target, rv_pass_config(pass), ROWS, ROWS);
+    real values[ROWS], weight = 1, logits[6];
+    real *buffer = rv_alloc(numbers, sizeof *buffer), *seed = rv_alloc(numbers, sizeof *seed);
+    FUZZ_REQUIRE(buffer && seed);
+    rv_tap taps[RV_TARGET_TAPS];
+    size_t used = rv_target_tap(taps, target, buffer);
+    forward(pass, taps, used);
+    rv_target_values(values, target, pass, buffer, logits);
+    size_t row = rv_target_row(target, values, 0, ROWS);
+    FUZZ_REQUIRE(row == SIZE_MAX || row < ROWS);
+    rv_target_seed(taps, seed, target, pass, &row, &weight, 1, logits);
+    forward(pass, taps, RV_TARGET_TAPS);
+    rv_pass_backward(pass, NULL, NULL);
+    free(buffer);
+    free(seed);
+}
+
+static void same(const rv_target *a, const rv_config *c, const rv_tokenizer *tok)
+{
+    rv_target b;
+    rv_error err;
+    if (a->kind == RV_TARGET_DIRECTION) return; // would read the file again
+    FUZZ_REQUIRE(rv_target_parse(&b, a->name, c, tok, &err) == RV_OK);
+    FUZZ_REQUIRE(strcmp(a->name, b.name) == 0 && a->kind == b.kind);
+    FUZZ_REQUIRE(a->site.kind == b.site.kind && a->site.layer == b.site.layer);
+    FUZZ_REQUIRE(a->index == b.index && a->width == b.width && a->token == b.token);
+    FUZZ_REQUIRE(a->query == b.query && a->key == b.key);
+    rv_target_release(&b);
+}
+
+static void name_it(const char *name, const rv_transformer *model, const rv_tokenizer *tok)
+{
+    rv_target target;
+    rv_error err = {.message = ""};
+    rv_pass_options options = {
+        .rows = ROWS, .sequences = 1, .positions = ROWS, .keep = true, .threads = 1};
+    rv_pass *pass;
+    rv_status status = rv_target_parse(&target, name, &model->config, tok, &err);
+    FUZZ_REQUIRE(status == RV_OK || err.message[0]);
+    if (status != RV_OK) return;
+    FUZZ_REQUIRE(rv_target_depth(&target, &model->config) <= LAYERS + 1);
+    FUZZ_REQUIRE(rv_site_exists(target.site, &model->config));
+    FUZZ_REQUIRE(target.token >= 0 && target.token < 6);
+    same(&target, &model->config, tok);
+    FUZZ_REQUIRE(rv_pass_new(&pass, model, &options, &err) == RV_OK);
+    climb(&target, pass);
+    rv_pass_free(pass);
+    rv_target_release(&target);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char json[] =
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\" \":2,"
+        "\" a\":3,\"\\\"\":4,\"]\":5},\"merges\":[[\" \",\"a\"]]}}";
+    rv_tokenizer *tok;
+    rv_error err;
+    FUZZ_REQUIRE(rv_tokenizer_open_memory(&tok, json, sizeof json - 1, "fuzz.json", &err) ==
+                 RV_OK);
+    char *name = rv_strndup((const char *)data, size);
+    FUZZ_REQUIRE(name);
+    for (int gated = 0; gated < 2; gated++) {
+        rv_transformer *model = new_model(gated);
+        name_it(name, model, tok);
+        rv_transformer_free(model);
+    }
+    free(name);
+    rv_tokenizer_close(tok);
+    return 0;
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Inputs that fuzzing of config.json and of target names starts from: tests/fixtures/fuzz/{config,target}/seed-*.
+
+    tools/make_fuzz_seeds.py && make fuzz
+
+A config is followed by a NUL and the smallest model.safetensors that it describes. The other files in
+these folders were found by libFuzzer.
+"""
+import json
+import pathlib
+import random
+import struct
+
+OUT = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "fuzz"
+V, C, H, D, F, P = 5, 4, 2, 2, 6, 8  # vocabulary, width, heads, head size, MLP, positions
+
+
+def safetensors(shapes):
+    header, data, draw = {}, b"", random.Random(1)
+    for name, shape in shapes.items():
+        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        values = struct.pack(f"<{count}e", *(draw.gauss(0, 0.5) for _ in range(count)))
+        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def both(shapes, name, rows, columns, bias):
+    shapes[name + ".weight"] = [rows, columns]
+    if bias:
+        shapes[name + ".bias"] = [rows]
+
+
+def norm(shapes, name, bias=True, width=C):
+    shapes[name + ".weight"] = [width]
+    if bias:
+        shapes[name + ".bias"] = [width]
+
+
+def gpt2():
+    s = {"wte.weight": [V, C], "wpe.weight": [P, C]}
+    norm(s, "ln_f")
+    norm(s, "h.0.ln_1"), norm(s, "h.0.ln_2")
+    for name, rows, columns in ("attn.c_attn", C, 3 * C), ("attn.c_proj", C, C), ("mlp.c_fc", C, F), ("mlp.c_proj", F, C):
+        s[f"h.0.{name}.weight"], s[f"h.0.{name}.bias"] = [rows, columns], [columns]
+    return s
+
+
+def gpt_neo(layers=2):
+    s = {"transformer.wte.weight": [V, C], "transformer.wpe.weight": [P, C]}
+    norm(s, "transformer.ln_f")
+    for l in range(layers):
+        b = f"transformer.h.{l}."
+        norm(s, b + "ln_1"), norm(s, b + "ln_2")
+        for n in "qkv":
+            both(s, f"{b}attn.attention.{n}_proj", C, C, False)
+        both(s, b + "attn.attention.out_proj", C, C, True)
+        both(s, b + "mlp.c_fc", F, C, True), both(s, b + "mlp.c_proj", C, F, True)
+    return s
+
+
+def neox():
+    s = {"gpt_neox.embed_in.weight": [V, C], "embed_out.weight": [V, C]}
+    norm(s, "gpt_neox.final_layer_norm")
+    b = "gpt_neox.layers.0."
+    norm(s, b + "input_layernorm"), norm(s, b + "post_attention_layernorm")
+    both(s, b + "attention.query_key_value", 3 * C, C, True), both(s, b + "attention.dense", C, C, True)
+    both(s, b + "mlp.dense_h_to_4h", F, C, True), both(s, b + "mlp.dense_4h_to_h", C, F, True)
+    return s
+
+
+def llama(layers=1, kv=1, bias=False, qk=False, post=False, head=False, prefix="model."):
+    s = {prefix + "embed_tokens.weight": [V, C]}
+    norm(s, prefix + "norm", False)
+    if head:
+        s["lm_head.weight"] = [V, C]
+    for l in range(layers):
+        b = f"{prefix}layers.{l}."
+        names = ["input_layernorm", "post_attention_layernorm"]
+        for n in names + (["pre_feedforward_layernorm", "post_feedforward_layernorm"] if post else []):
+            norm(s, b + n, False)
+        for n, rows in ("q", H * D), ("k", kv * D), ("v", kv * D):
+            both(s, f"{b}self_attn.{n}_proj", rows, C, bias)
+        if qk:
+            norm(s, b + "self_attn.q_norm", False, D), norm(s, b + "self_attn.k_norm", False, D)
+        both(s, b + "self_attn.o_proj", C, H * D, False)
+        for n, rows, columns in ("gate", F, C), ("up", F, C), ("down", C, F):
+            both(s, f"{b}mlp.{n}_proj", rows, columns, False)
+    return s
+
+
+def shape(kind, layers=1, kv=1, **more):
+    return {"model_type": kind, "vocab_size": V, "hidden_size": C, "num_hidden_layers": layers, "num_attention_heads": H,
+            "num_key_value_heads": kv, "intermediate_size": F, "max_position_embeddings": P, "head_dim": D,
+            "tie_word_embeddings": True, "rms_norm_eps": 1e-5, **more}
+
+
+CONFIGS = {
+    "gpt2": ({"model_type": "gpt2", "vocab_size": V, "n_positions": P, "n_embd": C, "n_layer": 1, "n_head": H, "n_inner": F,
+              "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "scale_attn_weights": False,
+              "scale_attn_by_inverse_layer_idx": True}, gpt2()),
+    "gpt-neo": ({"model_type": "gpt_neo", "vocab_size": V, "max_position_embeddings": P, "hidden_size": C, "num_layers": 2,
+                 "num_heads": H, "intermediate_size": F, "window_size": 2,
+                 "attention_types": [[["global", "local"], 1]]}, gpt_neo()),
+    "gpt-neo-list": ({"model_type": "gpt_neo", "vocab_size": V, "max_position_embeddings": P, "hidden_size": C,
+                      "num_layers": 2, "num_heads": H, "intermediate_size": F, "window_size": 2,
+                      "attention_layers": ["local", "global"]}, gpt_neo()),
+    "gpt-neox": ({"model_type": "gpt_neox", "vocab_size": V, "max_position_embeddings": P, "hidden_size": C,
+                  "num_hidden_layers": 1, "num_attention_heads": H, "intermediate_size": F, "rotary_pct": 1.0,
+                  "rotary_emb_base": 10000, "use_parallel_residual": False, "hidden_act": "gelu",
+                  "rope_scaling": {"type": "linear", "factor": 2.0}, "tie_word_embeddings": False}, neox()),
+    "llama": (shape("llama", rope_scaling={"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                                           "high_freq_factor": 4.0, "original_max_position_embeddings": 4}),
+              llama()),
+    "llama-bias": (shape("mistral", kv=2, sliding_window=2, tie_word_embeddings=False, rope_interleaved=True),
+                   llama(kv=2, bias=True, head=True)),
+    "qwen2": (shape("qwen2", use_sliding_window=True, sliding_window=2, max_window_layers=0, layer_types=None),
+              llama(bias=True)),
+    "qwen3": (shape("qwen3", use_sliding_window=True, sliding_window=2, layer_types=["sliding_attention"]),
+              llama(qk=True)),
+    "gemma3": ({"model_type": "gemma3", "text_config": shape(
+        "gemma3_text", sliding_window=2, sliding_window_pattern=2, query_pre_attn_scalar=2, final_logit_softcapping=30.0,
+        attn_logit_softcapping=50.0, rope_local_base_freq=10000.0, dtype="bfloat16",
+        rope_parameters={"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+                         "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}})},
+        llama(qk=True, post=True, prefix="language_model.model.")),
+}
+TARGETS = ["L1.N3", "-L1N7", "2.5", "1/2", "gpt2-small/0/7", "layers/1/neurons/4", "blocks.1.mlp.hook_post:3",
+           "blocks.1.mlp.hook_post[3]", "model.layers.1.mlp:3", "transformer.h.0.mlp.act:2", "gpt_neox.layers.2.mlp.act:1",
+           "blocks.0.hook_resid_pre:5", "post1:2", "1.post:2", "mlp_mid1:0", "normalized1ln2:4", "scale0ln1:0",
+           "hook_pos_embed:1", "rot_q1:3", "blocks.1.mlp.hook_pre_linear:6", "blocks.2.attn.hook_result:17",
+           "ln_final.hook_normalized:2", "unembed.hook_in:1", "hook_embed:0", "attn1:0", "logit:\" a\"", "logit: a",
+           "-logit:#3", "logit:\"", "logit:\"]\"", "attention:L1.H2[-1,0]", "attention:L1H0[3,-4]", "-attention:L0.H1[-9,2]",
+           "direction:tests/fixtures/fuzz/target/vector@blocks.1.hook_resid_mid",
+           "direction:tests/fixtures/fuzz/target/standardised@resid_post0",
+           "direction:nowhere.safetensors@ln_final.hook_scale", "direction:@", "L3.N0", "L0.N8", "L999999999.N0",
+           "blocks.1.mlp.hook_post:99999999999999999999", "blocks.7.mlp.hook_post:1", "nonsense"]
+
+
+def main():
+    for folder in "config", "target":
+        (OUT / folder).mkdir(parents=True, exist_ok=True)
+    for name, (config, shapes) in CONFIGS.items():
+        text = json.dumps(config, separators=(",", ":")).encode()
+        (OUT / "config" / f"seed-{name}").write_bytes(text + b"\0" + safetensors(shapes))
+    for i, name in enumerate(TARGETS):
+        (OUT / "target" / f"seed-{i:02}").write_bytes(name.encode())
+    (OUT / "target" / "vector").write_bytes(safetensors({"vector": [6]}))
+    (OUT / "target" / "standardised").write_bytes(safetensors({"vector": [6], "mean": [6], "std": [6]}))
+
+
+main()
