@@ -215,6 +215,12 @@ done:
     return status;
 }
 
+/* Spent on the search, before a resumption too. */
+static double seconds_of(const rv_dreaming *d)
+{
+    return d->output.before_seconds + now() - d->started;
+}
+
 static bool on_step(void *context, const rv_search *search)
 {
     rv_dreaming *d = context;
@@ -229,7 +235,7 @@ static bool on_step(void *context, const rv_search *search)
                          (double)search->params.budget};
     if (d->params->progress && !d->params->progress(d->params->progress_context, &event))
         d->cancelled = true;
-    if (rv_record_trajectory(d, search, now() - d->started, &d->record_error) != RV_OK)
+    if (rv_record_trajectory(d, search, seconds_of(d), &d->record_error) != RV_OK)
         d->record_failed = true;
     return !d->cancelled && !d->record_failed;
 }
@@ -282,7 +288,7 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
             err, RV_ERR_USAGE,
             "budget: expected at least %zu forward tokens, one step of %s; found %zu", needed,
             d->dreamer->name, (size_t)p->budget);
-    return judge_windows(d, err);
+    return RV_OK;
 }
 
 /* The published search scores without BOS; what it found is judged again with it. */
@@ -292,15 +298,41 @@ static rv_status search(rv_dreaming *d, rv_search **out, rv_error *err)
     d->bare = d->problem;
     params.step = on_step;
     params.context = d;
-    params.journal = d->journal;
+    params.journal = d->output.journal;
     d->bare.prefix =
         (rv_ids_view){d->prefix.items + (d->bos >= 0), d->prefix.count - (d->bos >= 0)};
     RV_TRY(rv_search_new(out, d->params->as_published ? &d->bare : &d->problem, &params,
                          d->dreamer->members, d->dreamer->children, err));
     d->started = now();
-    RV_TRY(d->dreamer->run(*out, err));
-    d->seconds = now() - d->started;
-    return d->record_failed ? (*err = d->record_error, d->record_error.status) : RV_OK;
+    rv_status status = d->dreamer->run(*out, err);
+    d->seconds = seconds_of(d);
+    if (status != RV_OK || !d->record_failed) return status;
+    return rv_fail(err, d->record_error.status, "%s", d->record_error.message);
+}
+
+/* Searches and records. A search that failed, on a full disk for one, still gives what it had found. */
+static rv_status dream(rv_dreaming *d, rv_error *err)
+{
+    rv_search *found = NULL;
+    rv_error local;
+    if (!err) err = &local;
+    RV_TRY(judge_windows(d, err));
+    RV_TRY(rv_output_begin(d, err));
+    rv_status status = rv_record_open(d, err);
+    if (status == RV_OK) status = search(d, &found, err);
+    d->failed = status != RV_OK;
+    if (found) {
+        rv_error second;
+        rv_status recorded = rv_record_results(d, found, d->failed ? &second : err);
+        if (!d->failed) status = recorded;
+    }
+    rv_search_free(found);
+    if (status != RV_OK && d->output.path)
+        rv_context(err, status, "dreaming stopped (--resume goes on)");
+    if (status == RV_OK && d->cancelled)
+        status =
+            rv_fail(err, RV_ERR_CANCELLED, "dreaming was interrupted; what was found is kept");
+    return status;
 }
 
 static void release(rv_dreaming *d)
@@ -318,11 +350,11 @@ static void release(rv_dreaming *d)
     free(d->suffix_text);
     free(d->corpus_name);
     free(d->own_corpus);
-    free(d->journal);
     rv_pass_free(d->second_pass);
     rv_ids_release(&d->second_ids);
     if (d->stats) rv_corpus_stats_free(d->stats, 1);
-    rv_dream_records_release(d);
+    rv_output_release(&d->output);
+    rv_text_release(&d->lines);
 }
 
 rv_status rv_dream(rv_model *model, const char *target, const rv_dream_params *params,
@@ -330,21 +362,18 @@ rv_status rv_dream(rv_model *model, const char *target, const rv_dream_params *p
 {
     *records = NULL;
     rv_dreaming d = {.model = model, .params = params};
-    rv_search *found = NULL;
+    char identity[17];
     rv_status status;
+    RV_GOTO(rv_output_open(&d, err));
     RV_GOTO(set_up(&d, target, err));
-    RV_GOTO(rv_record_open(&d, err));
-    status = search(&d, &found, err);
-    if (status == RV_OK) status = rv_record_results(&d, found, err);
-    if (status == RV_OK && d.cancelled)
-        status =
-            rv_fail(err, RV_ERR_CANCELLED, "dreaming was interrupted; what was found is kept");
+    RV_GOTO(rv_record_identity(identity, &d, err));
+    RV_GOTO(rv_output_recall(&d, identity, err));
+    if (!d.output.whole) status = dream(&d, err);
     if (d.lines.length) {
         *length = d.lines.length;
         *records = rv_text_take(&d.lines);
     }
 done:
-    rv_search_free(found);
     release(&d);
     return status;
 }

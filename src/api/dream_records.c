@@ -2,19 +2,19 @@
  * computed again from the text. */
 #include "api/dream_records.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "search/proposal.h"
 
-enum { REPLACEMENTS = 64, DIVERSE = 4, EXAMPLES = 10 };
+enum { REPLACEMENTS = 64, DIVERSE = 4, EXAMPLES = 10, MEMBERS = 8 };
 
 /* One record: into the lines, and to the file. */
 #define EMIT(d, name, record, err)                           \
@@ -27,22 +27,15 @@ enum { REPLACEMENTS = 64, DIVERSE = 4, EXAMPLES = 10 };
 static rv_status pass_on(rv_dreaming *d, size_t before, rv_error *err)
 {
     if (d->lines.failed) return rv_fail_memory(err, d->lines.length);
-    if (d->writer)
-        rv_text_append(rv_record_writer_batch(d->writer), d->lines.bytes + before,
+    if (d->output.writer)
+        rv_text_append(rv_record_writer_batch(d->output.writer), d->lines.bytes + before,
                        d->lines.length - before);
     return RV_OK;
 }
 
 static rv_status commit(rv_dreaming *d, rv_error *err)
 {
-    return d->writer ? rv_record_writer_commit(d->writer, err) : RV_OK;
-}
-
-void rv_dream_records_release(rv_dreaming *d)
-{
-    rv_error ignored;
-    rv_record_writer_close(d->writer, &ignored);
-    rv_text_release(&d->lines);
+    return d->output.writer ? rv_record_writer_commit(d->output.writer, err) : RV_OK;
 }
 
 static rv_string token_text(const rv_dreaming *d, int32_t id)
@@ -74,28 +67,49 @@ static void position_name(char out[24], const rv_target *t)
         snprintf(out, 24, "%s", t->reading == RV_READ_MAX ? "max" : "last");
 }
 
-static rv_status put_run(rv_dreaming *d, rv_error *err)
+/* What a run record points at. */
+typedef struct run_texts {
+    char position[24], started[32], id[17], *options;
+} run_texts;
+
+static json_t *texts_json(const char *const *texts, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *text = json_string(texts[i]);
+        json_array_append_new(list, text ? text : json_string("(not UTF-8)"));
+    }
+    return list;
+}
+
+static rv_status put_options(char **out, const rv_dream_params *p, rv_error *err)
+{
+    json_t *json = json_pack("{s:b, s:b, s:f, s:o, s:o, s:I}", "as_published",
+                             (int)p->as_published, "exact", (int)p->exact, "repetition",
+                             p->repetition, "prompts", texts_json(p->prompts, p->prompt_count),
+                             "forbidden", texts_json(p->forbidden, p->forbidden_count),
+                             "corpus_tokens", (json_int_t)p->corpus_tokens);
+    *out = json ? json_dumps(json, JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(json);
+    return *out ? RV_OK : rv_fail_memory(err, 0);
+}
+
+static rv_status fill_run(rv_run_record *out, run_texts *texts, rv_dreaming *d, rv_error *err)
 {
     const rv_dream_params *p = d->params;
-    char position[24], started[32], id[17], options[256];
     time_t t = time(NULL);
     struct tm utc;
-    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &utc));
-    position_name(position, &d->target);
-    snprintf(options, sizeof options,
-             "{\"as_published\": %s, \"exact\": %s, \"repetition\": %g, \"prompts\": %zu, "
-             "\"forbidden\": %zu, "
-             "\"corpus_tokens\": %zu}",
-             p->as_published ? "true" : "false", p->exact ? "true" : "false", p->repetition,
-             p->prompt_count, p->forbidden_count, (size_t)p->corpus_tokens);
+    strftime(texts->started, sizeof texts->started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &utc));
+    position_name(texts->position, &d->target);
+    RV_TRY(put_options(&texts->options, p, err));
     rv_run_record r = rv_run_record_empty();
     r.command = p->command;
-    r.target =
-        (rv_target_entry){d->target.name, d->target.written, (double)d->target.sign, position};
+    r.target = (rv_target_entry){d->target.name, d->target.written, (double)d->target.sign,
+                                 texts->position};
     r.method = d->dreamer->name;
     r.seed = p->seed;
     r.budget = p->budget;
-    r.options = options;
+    r.options = texts->options;
     r.model = describe(d->model, err);
     if (p->fluency) r.fluency = describe(p->fluency, err);
     r.bos = (rv_bos_entry){.added = d->bos >= 0, .id = d->bos, .why = d->bos_why};
@@ -109,11 +123,32 @@ static rv_status put_run(rv_dreaming *d, rv_error *err)
     r.version = RV_VERSION_STRING;
     r.threads = (uint64_t)d->model->threads;
     r.kernels = d->model->transformer->kernels->name;
-    r.started = started;
-    RV_TRY(rv_run_identity(id, &r, err));
-    r.id = id;
-    EMIT(d, run, &r, err);
+    r.started = texts->started;
+    RV_TRY(rv_run_identity(texts->id, &r, err));
+    r.id = texts->id;
+    *out = r;
     return RV_OK;
+}
+
+rv_status rv_record_identity(char out[17], rv_dreaming *d, rv_error *err)
+{
+    rv_run_record run;
+    run_texts texts = {.options = NULL};
+    rv_status status = fill_run(&run, &texts, d, err);
+    if (status == RV_OK) memcpy(out, texts.id, sizeof texts.id);
+    free(texts.options);
+    return status;
+}
+
+static rv_status put_run(rv_dreaming *d, rv_error *err)
+{
+    rv_run_record run;
+    run_texts texts = {.options = NULL};
+    size_t before = d->lines.length;
+    rv_status status = fill_run(&run, &texts, d, err);
+    if (status == RV_OK) status = rv_put_run(&d->lines, &run, err);
+    free(texts.options);
+    return status == RV_OK ? pass_on(d, before, err) : status;
 }
 
 static double normalised(const rv_dreaming *d, double f)
@@ -188,23 +223,51 @@ static rv_status put_corpus(rv_dreaming *d, rv_error *err)
 
 rv_status rv_record_open(rv_dreaming *d, rv_error *err)
 {
-    const char *path = d->params->output;
-    if (path) {
-        size_t room = strlen(path) + 16;
-        d->journal = malloc(room);
-        if (!d->journal) return rv_fail_memory(err, room);
-        snprintf(d->journal, room, "%s.journal", path);
-        // What an interrupted run had found is in its journal: its records are written anew.
-        if (d->params->resume && access(d->journal, F_OK) == 0)
-            unlink(path);
-        else
-            unlink(d->journal);
-        RV_TRY(rv_record_writer_open(&d->writer, path, false, err));
-    }
     RV_TRY(put_run(d, err));
     RV_TRY(put_quantiles(d, err));
     RV_TRY(put_corpus(d, err));
     return commit(d, err);
+}
+
+static rv_status decode(rv_string *out, rv_arena *arena, const rv_dreaming *d,
+                        const rv_candidate *c, rv_error *err)
+{
+    rv_text text = {0};
+    RV_TRY(rv_tokenizer_decode(d->model->tokenizer, c->ids, c->length, false, &text, err));
+    char *bytes = rv_arena_alloc(arena, text.length + 1, 1);
+    if (bytes && text.length) memcpy(bytes, text.bytes, text.length);
+    *out = (rv_string){bytes, text.length};
+    rv_text_release(&text);
+    return bytes ? RV_OK : rv_fail_memory(err, out->length);
+}
+
+/* The headline of the moment, and texts from the most fluent to the most active one. */
+static rv_status some_of_front(rv_member_entry *out, size_t *count, rv_arena *arena,
+                               const rv_dreaming *d, const rv_front *front, rv_error *err)
+{
+    size_t n = front->count, picked[MEMBERS + 1], kept = 0;
+    rv_point *points = rv_arena_alloc(arena, n + 1, sizeof *points);
+    size_t *order = rv_arena_alloc(arena, n + 1, sizeof *order);
+    if (!points || !order) return rv_fail_memory(err, n * sizeof *points);
+    for (size_t i = 0; i < n; i++)
+        points[i] = (rv_point){front->items[i].g, front->items[i].xe};
+    size_t sorted = rv_non_dominated(order, points, n), first = 0;
+    if (sorted > 0 && sorted != RV_NOT_FOUND) {
+        picked[kept++] = rv_choose_headline(points, n, d->fluency_50);
+        size_t spread = sorted < MEMBERS ? sorted : MEMBERS;
+        for (size_t i = 0; i < spread; i++)
+            picked[kept++] = order[spread > 1 ? i * (sorted - 1) / (spread - 1) : 0];
+    }
+    for (*count = 0; first < kept; first++) {
+        const rv_candidate *c = &front->items[picked[first]];
+        bool shown = false;
+        for (size_t i = 0; i < first; i++) shown |= picked[i] == picked[first];
+        if (shown) continue;
+        rv_member_entry *m = &out[(*count)++];
+        *m = (rv_member_entry){.activation = c->g, .cross_entropy = c->xe};
+        RV_TRY(decode(&m->text, arena, d, c, err));
+    }
+    return RV_OK;
 }
 
 rv_status rv_record_trajectory(rv_dreaming *d, const rv_search *s, double seconds,
@@ -220,7 +283,15 @@ rv_status rv_record_trajectory(rv_dreaming *d, const rv_search *s, double second
         double best = rv_front_best(&s->front, levels[i]);
         t.best[i] = isfinite(best) ? best : NAN;
     }
-    EMIT(d, trajectory, &t, err);
+    rv_arena arena = {0};
+    rv_member_entry members[MEMBERS + 1];
+    size_t before = d->lines.length;
+    rv_status status = some_of_front(members, &t.member_count, &arena, d, &s->front, err);
+    t.members = members;
+    if (status == RV_OK) status = rv_put_trajectory(&d->lines, &t, err);
+    rv_arena_release(&arena);
+    RV_TRY(status);
+    RV_TRY(pass_on(d, before, err));
     return commit(d, err);
 }
 
@@ -304,18 +375,6 @@ static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f,
     size_t scored = n - (P == skip);
     if (scored) out->cross_entropy_published = published / (double)scored;
     return RV_OK;
-}
-
-static rv_status decode(rv_string *out, rv_arena *arena, const rv_dreaming *d,
-                        const rv_candidate *c, rv_error *err)
-{
-    rv_text text = {0};
-    RV_TRY(rv_tokenizer_decode(d->model->tokenizer, c->ids, c->length, false, &text, err));
-    char *bytes = rv_arena_alloc(arena, text.length + 1, 1);
-    if (bytes && text.length) memcpy(bytes, text.bytes, text.length);
-    *out = (rv_string){bytes, text.length};
-    rv_text_release(&text);
-    return bytes ? RV_OK : rv_fail_memory(err, out->length);
 }
 
 /* The headline and a few that differ from it, among those at least as fluent as nine in ten corpus windows. */
@@ -458,7 +517,7 @@ static rv_status put_dreams(rv_dreaming *d, const rv_front *front, rv_arena *are
         EMIT(d, dream, &dreams[i], err);
         if (dreams[i].headline) headline = i;
     }
-    if (d->params->attribution && headline < front->count && !d->cancelled)
+    if (d->params->attribution && headline < front->count && !d->cancelled && !d->failed)
         RV_TRY(attribute(d, &front->items[headline], &dreams[headline], err));
     return RV_OK;
 }
@@ -467,6 +526,7 @@ rv_status rv_record_results(rv_dreaming *d, rv_search *found, rv_error *err)
 {
     rv_search *judged = NULL;
     rv_arena arena = {0};
+    bool complete = !d->cancelled && !d->failed;
     rv_status status = settle_front(d, found, &judged, err);
     rv_front *front = judged ? &judged->front : &found->front;
     qsort(front->items, front->count, sizeof *front->items, by_fluency);
@@ -478,9 +538,7 @@ rv_status rv_record_results(rv_dreaming *d, rv_search *found, rv_error *err)
     end.forward_tokens = found->work.forward;
     end.backward_tokens = found->work.backward;
     end.seconds = d->seconds;
-    end.status = d->cancelled ? "interrupted" : "complete";
+    end.status = complete ? "complete" : "interrupted";
     EMIT(d, end, &end, err);
-    RV_TRY(commit(d, err));
-    if (d->journal && !d->cancelled) unlink(d->journal);
-    return RV_OK;
+    return rv_output_end(d, found->work.forward, complete, err);
 }

@@ -9,6 +9,21 @@
 #include "reverie/dream.h"
 #include "search/search.h"
 
+/* Where the records go (dream_output.c). */
+typedef struct rv_dream_output {
+    const char *path;         /* NULL: no file */
+    rv_record_writer *writer; /* of path, or of `resumed` */
+    rv_record_writer
+        *earlier;            /* of path while it is resumed: nothing is written, it is locked */
+    char *journal, *resumed; /* names of the files beside it */
+    char *before;            /* what path held; NULL: nothing */
+    size_t before_length, before_dreams;
+    uint64_t before_tokens;
+    double before_seconds;
+    bool whole; /* it held this run, complete */
+    bool kept;  /* all records are on the disk */
+} rv_dream_output;
+
 typedef struct rv_dreaming {
     rv_model *model;
     const rv_dream_params *params;
@@ -33,12 +48,11 @@ typedef struct rv_dreaming {
     rv_pass *second_pass;     /* of the second fluency model */
     rv_ids second_ids;
     rv_search_params search_params;
-    char *journal;
     double started, seconds;
-    bool cancelled, record_failed;
+    bool cancelled, failed, record_failed;
     rv_error record_error;
-    rv_record_writer *writer; /* NULL: no output file */
-    rv_text lines;            /* all records, as written */
+    rv_dream_output output;
+    rv_text lines; /* all records, as written */
 } rv_dreaming;
 
 /* The corpus that the user gave, or one that the model writes itself, kept in the cache folder. */
@@ -48,12 +62,24 @@ rv_status rv_own_corpus(rv_dreaming *dreaming, rv_error *err);
 rv_status rv_second_opinion(void *context, double *nll, const int32_t *ids, size_t count,
                             rv_error *err);
 
-/* Writes the run record, quantiles, examples and windows; opens or resumes the output. */
+/* Opens the output file, before any work is done. RV_ERR_USAGE: it holds a run, and none is to be resumed. */
+rv_status rv_output_open(rv_dreaming *dreaming, rv_error *err);
+/* Looks at what is resumed: RV_ERR_USAGE unless it is the run of this identity. If output.whole afterwards,
+ * `lines` holds all its records and nothing is left to do. */
+rv_status rv_output_recall(rv_dreaming *dreaming, const char *identity, rv_error *err);
+rv_status rv_output_begin(rv_dreaming *dreaming, rv_error *err);
+/* Everything has been written: puts a resumed run in its place, and removes the journal of a complete one. */
+rv_status rv_output_end(rv_dreaming *dreaming, uint64_t forward_tokens, bool complete,
+                        rv_error *err);
+void rv_output_release(rv_dream_output *output);
+
+/* Names the run by all that decides what it will find; once the corpus is known. */
+rv_status rv_record_identity(char out[17], rv_dreaming *dreaming, rv_error *err);
+/* Writes the run record, quantiles, examples and windows. */
 rv_status rv_record_open(rv_dreaming *dreaming, rv_error *err);
 rv_status rv_record_trajectory(rv_dreaming *dreaming, const rv_search *search, double seconds,
                                rv_error *err);
 /* Recomputes every member of the front from its text and writes dreams, attribution, end. */
 rv_status rv_record_results(rv_dreaming *dreaming, rv_search *found, rv_error *err);
-void rv_dream_records_release(rv_dreaming *dreaming);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "reverie/dream.h"
+#include "dream_options.h"
 
 static const char help[] =
     "Searches for short texts on which TARGET fires hard and which the model itself finds "
@@ -67,55 +67,32 @@ static void print_front(const char *records, size_t length)
     }
 }
 
-static int dream(const char *name, const char *target, rv_model_params *open,
-                 rv_dream_params *params, const char *fluency, bool json)
+static int dream(const char *name, const char *target, dream_options *o, bool json)
 {
-    rv_model *model, *second = NULL;
+    rv_model *model, *fluency;
     rv_error err;
     char *records = NULL;
     size_t length = 0;
-    if (rv_model_open(&model, name, open, &err) != RV_OK) return fail(&err);
-    if (fluency && rv_model_open(&second, fluency, open, &err) != RV_OK) {
-        rv_model_close(model);
-        return fail(&err);
-    }
-    params->fluency = second;
-    rv_status status = rv_dream(model, target, params, &records, &length, &err);
+    int code = dream_models_open(&model, &fluency, name, o);
+    if (code >= 0) return code;
+    rv_status status = rv_dream(model, target, &o->dream, &records, &length, &err);
     end_progress();
     if (records && json)
         print_json(records, length);
     else if (records)
         print_front(records, length);
     free(records);
-    rv_model_close(second);
+    rv_model_close(fluency);
     rv_model_close(model);
     return status == RV_OK ? EXIT_OK : fail(&err);
 }
 
-static char *join(int argc, char **argv)
-{
-    size_t room = 16;
-    for (int i = 0; i < argc; i++) room += strlen(argv[i]) + 3;
-    char *line = malloc(room);
-    if (!line) return NULL;
-    size_t used = (size_t)snprintf(line, room, "reverie");
-    for (int i = 0; i < argc; i++) {
-        const char *quote = strpbrk(argv[i], " \"'$&;|<>()*?") ? "'" : "";
-        used += (size_t)snprintf(line + used, room - used, " %s%s%s", quote, argv[i], quote);
-    }
-    return line;
-}
-
 static int run(const command *self, int argc, char **argv)
 {
-    rv_model_params open = rv_model_params_default();
-    rv_dream_params p = rv_dream_params_default();
-    string_list corpus = {0}, prompts = {0}, forbidden = {0};
-    int64_t seed = (int64_t)p.seed, budget = (int64_t)p.budget, length = (int64_t)p.most,
-            least = 0, threads = 0, tokens = 0;
-    int bos = -1;
+    dream_options o = dream_options_default();
+    rv_dream_params *p = &o.dream;
+    int64_t seed = (int64_t)p->seed;
     bool json = false;
-    const char *fluency = NULL;
     char methods[200] = "";
     for (size_t i = 0; rv_dream_method(i, NULL); i++) {
         size_t used = strlen(methods);
@@ -123,62 +100,26 @@ static int run(const command *self, int argc, char **argv)
                  used ? ", " : "how to search: ", rv_dream_method(i, NULL));
     }
     const option options[] = {
-        {"method", 'm', OPTION_STRING, &p.method, "M", methods},
+        {"method", 'm', OPTION_STRING, &p->method, "M", methods},
         {"seed", 's', OPTION_INTEGER, &seed, "N",
          "seed: the same seed gives the same record (default 1)"},
-        {"budget", 'b', OPTION_INTEGER, &budget, "TOKENS",
-         "forward tokens to spend, k and M allowed (default 60k)"},
-        {"corpus", 'c', OPTION_LIST, &corpus, "FILE",
-         "text to compare with and to start from; may be repeated"},
-        {"corpus-tokens", 0, OPTION_INTEGER, &tokens, "N",
-         "read at most so many of its tokens (default all)"},
-        {"output", 'o', OPTION_STRING, &p.output, "RUN", "file of the records (JSON lines)"},
-        {"resume", 0, OPTION_FLAG, &p.resume, NULL, "go on with an interrupted RUN"},
-        {"length", 'n', OPTION_INTEGER, &length, "N",
-         "tokens of a dream, at most (default 12)"},
-        {"least", 0, OPTION_INTEGER, &least, "N",
-         "tokens of a dream, at least (default: as --length)"},
-        {"position", 0, OPTION_STRING, &p.position, "P",
-         "read the target at the last token, at max, or at a number"},
-        {"prompt", 'p', OPTION_LIST, &prompts, "TEXT", "start from this text; may be repeated"},
-        {"prefix", 0, OPTION_STRING, &p.prefix, "TEXT", "fixed text before the dream"},
-        {"suffix", 0, OPTION_STRING, &p.suffix, "TEXT", "fixed text behind the dream"},
-        {"chat", 0, OPTION_FLAG, &p.chat, NULL,
-         "the dream is a user's message in the model's chat template"},
-        {"forbid", 0, OPTION_LIST, &forbidden, "TEXT",
-         "never use tokens that contain TEXT; may be repeated"},
-        {"repetition", 0, OPTION_NUMBER, &p.repetition, "NATS",
-         "penalty for repeated tokens (default 0)"},
-        {"fluency", 0, OPTION_STRING, &fluency, "MODEL",
-         "a second model whose opinion on fluency counts as much"},
-        {"as-published", 0, OPTION_FLAG, &p.as_published, NULL,
+        {"output", 'o', OPTION_STRING, &p->output, "RUN", "file of the records (JSON lines)"},
+        {"resume", 0, OPTION_FLAG, &p->resume, NULL, "go on with an interrupted RUN"},
+        DREAM_ROWS(o),
+        {"as-published", 0, OPTION_FLAG, &p->as_published, NULL,
          "epo: as the published code does it, defects included"},
-        {"exact", 0, OPTION_FLAG, &p.exact, NULL, "evaluate every candidate in full"},
-        {"attribution", 0, OPTION_FLAG, &p.attribution, NULL,
+        {"attribution", 0, OPTION_FLAG, &p->attribution, NULL,
          "of the headline dream, by replacing tokens (default on)"},
-        {"bos", 0, OPTION_CHOICE, &bos, NULL,
-         "begin with BOS or the document separator (default); --no-bos: do not"},
-        {"threads", 't', OPTION_INTEGER, &threads, "N", "default: all processors"},
-        {"kernels", 0, OPTION_STRING, &open.kernels, "NAME",
-         "avx512, avx2, portable or reference (default: the fastest)"},
-        {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object"},
+        {"json", 0, OPTION_FLAG, &json, NULL,
+         "print one JSON object (docs/formats.md, \"dream\")"},
         {0}};
     arguments rest;
     int code = options_parse(&rest, argc, argv, self, options);
     if (code >= 0) return code;
-    open.threads = (int)threads;
-    open.bos = bos < 0 ? RV_BOS_AUTO : bos ? RV_BOS_ADD : RV_BOS_OMIT;
-    open.progress = p.progress = show_progress;
-    p.seed = (uint64_t)seed;
-    p.budget = (uint64_t)budget;
-    p.most = (uint64_t)length;
-    p.least = least ? (uint64_t)least : p.most;
-    p.corpus = corpus.items, p.corpus_count = corpus.count, p.corpus_tokens = (uint64_t)tokens;
-    p.prompts = prompts.items, p.prompt_count = prompts.count;
-    p.forbidden = forbidden.items, p.forbidden_count = forbidden.count;
-    char *line = join(argc, argv);
-    p.command = line;
-    code = dream(rest.items[0], rest.items[1], &open, &p, fluency, json);
+    char *line = command_line(argc, argv);
+    dream_options_settle(&o, line);
+    p->seed = (uint64_t)seed;
+    code = dream(rest.items[0], rest.items[1], &o, json);
     free(line);
     return code;
 }

@@ -13,6 +13,7 @@ extern const command command_generate;
 extern const command command_get;
 extern const command command_report;
 extern const command command_dream;
+extern const command command_compare;
 extern const command command_examples;
 extern const command command_image;
 extern const command command_explain;

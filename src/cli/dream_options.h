@@ -1,0 +1,63 @@
+/* The options of every command that dreams. */
+#ifndef CLI_DREAM_OPTIONS_H
+#define CLI_DREAM_OPTIONS_H
+
+#include "options.h"
+
+typedef struct dream_options {
+    rv_model_params open;
+    rv_dream_params dream;
+    string_list corpus, prompts, forbidden;
+    int64_t budget, length, least, tokens, threads;
+    int bos; /* -1: not said */
+    const char *fluency;
+} dream_options;
+
+dream_options dream_options_default(void);
+
+#define DREAM_ROWS(o)                                                                            \
+    {"budget",    'b', OPTION_INTEGER,                                                           \
+     &(o).budget, "N", "forward tokens to spend, k and M allowed (default 60k)"},                \
+        {"corpus",    'c',    OPTION_LIST,                                                       \
+         &(o).corpus, "FILE", "text to compare with and to start from; may be repeated"},        \
+        {"corpus-tokens", 0,   OPTION_INTEGER,                                                   \
+         &(o).tokens,     "N", "read at most so many of its tokens (default all)"},              \
+        {"length",    'n', OPTION_INTEGER,                                                       \
+         &(o).length, "N", "tokens of a dream, at most (default 12)"},                           \
+        {"least",    0,   OPTION_INTEGER,                                                        \
+         &(o).least, "N", "tokens of a dream, at least (default: as --length)"},                 \
+        {"position",          0,   OPTION_STRING,                                                \
+         &(o).dream.position, "P", "read the target at the last token, at max, or at a number"}, \
+        {"prompt",     'p',    OPTION_LIST,                                                      \
+         &(o).prompts, "TEXT", "start from this text; may be repeated"},                         \
+        {"prefix", 0, OPTION_STRING, &(o).dream.prefix, "TEXT", "fixed text before the dream"},  \
+        {"suffix", 0, OPTION_STRING, &(o).dream.suffix, "TEXT", "fixed text behind the dream"},  \
+        {"chat",          0,    OPTION_FLAG,                                                     \
+         &(o).dream.chat, NULL, "the dream is a user's message in the model's chat template"},   \
+        {"forbid",       0,      OPTION_LIST,                                                    \
+         &(o).forbidden, "TEXT", "never use tokens that contain TEXT; may be repeated"},         \
+        {"repetition",          0,      OPTION_NUMBER,                                           \
+         &(o).dream.repetition, "NATS", "penalty for repeated tokens (default 0)"},              \
+        {"fluency",    0,       OPTION_STRING,                                                   \
+         &(o).fluency, "MODEL", "a second model whose opinion on fluency counts as much"},       \
+        {"exact", 0, OPTION_FLAG, &(o).dream.exact, NULL, "evaluate every candidate in full"},   \
+        {"bos",         0,                                                                       \
+         OPTION_CHOICE, &(o).bos,                                                                \
+         NULL,          "begin with BOS or the document separator (default); --no-bos: do not"}, \
+        {"threads", 't', OPTION_INTEGER, &(o).threads, "N", "default: all processors"},          \
+    {                                                                                            \
+        "kernels", 0, OPTION_STRING, &(o).open.kernels, "NAME",                                  \
+            "avx512, avx2, portable or reference (default: the fastest)"                         \
+    }
+
+/* Turns what was read into `open` and `dream`, which point into *o from then on. `line`: the command line. */
+void dream_options_settle(dream_options *o, const char *line);
+
+/* Opens MODEL and the second fluency model, where one was asked for. Returns -1 to go on, else the exit code,
+ * having explained itself on stderr. */
+int dream_models_open(rv_model **model, rv_model **fluency, const char *name, dream_options *o);
+
+/* The command line as a shell would read it; malloc'ed, NULL where memory is short. */
+char *command_line(int argc, char **argv);
+
+#endif
