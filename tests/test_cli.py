@@ -404,6 +404,7 @@ reverie tokenize --help
 reverie score --help
 reverie activations --help
 reverie generate --help
+reverie compare --help
 reverie info tiny
 reverie info bare
 reverie tokenize tiny --text "no tea"
@@ -420,6 +421,9 @@ reverie generate tiny --text "once" --seed 3 --top-k 5 -n 6 --json
 reverie score tiny --text ""
 reverie activations tiny L7.N5 --text "the cat sat"
 reverie generate nowhere/to-be-found --text "once"
+reverie compare tiny L7.N5
+reverie compare tiny L1.N5 --methods epo,guess
+reverie compare tiny L1.N5 --table --json
 """
 
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -126,9 +127,11 @@ rv_status rv_compare_methods(rv_report **out, rv_model *model, const char *targe
         }
 done:
     free(all);
-    if (told)
+    if (told) {
         *out = report;
-    else
-        rv_report_free(report);
+        return status;
+    }
+    rv_report_free(report);
+    rmdir(params->runs); // only if it is empty
     return status;
 }

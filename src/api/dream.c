@@ -66,6 +66,38 @@ static rv_status chat_template(rv_dreaming *d, rv_text *prefix, rv_text *suffix,
     return status;
 }
 
+/* Appends the tokens of a piece of fixed text, which must say it again: else every dream would be lost on the way
+ * through its text. A space that the tokenizer puts first is no difference. */
+static rv_status encode_fixed(rv_ids *out, const rv_dreaming *d, const char *text,
+                              const char *part, rv_error *err)
+{
+    const rv_model *m = d->model;
+    rv_ids ids = {0}, again = {0};
+    rv_text back = {0};
+    rv_status status;
+    RV_GOTO(encode(&ids, m, text, RV_ENCODE_SPECIAL, err));
+    RV_GOTO(rv_tokenizer_decode(m->tokenizer, ids.items, ids.count, false, &back, err));
+    rv_text_putc(&back, '\0');
+    if (back.failed) RV_GOTO(rv_fail_memory(err, back.length));
+    RV_GOTO(encode(&again, m, back.bytes, RV_ENCODE_SPECIAL, err));
+    bool same = again.count == ids.count && ids.count &&
+                memcmp(again.items, ids.items, ids.count * sizeof *ids.items) == 0 &&
+                strcmp(back.bytes + (*back.bytes == ' '), text + (*text == ' ')) == 0;
+    if (!same)
+        RV_GOTO(rv_fail(err, RV_ERR_USAGE,
+                        "template: %s: expected \"%.60s\" to come back from its tokens, found "
+                        "\"%.60s\"",
+                        part, text, back.bytes));
+    // A chat template may begin with the BOS that stands there already.
+    size_t first = out->count == 1 && ids.items[0] == d->bos;
+    for (size_t i = first; i < ids.count; i++) RV_GOTO(rv_ids_push(out, ids.items[i], err));
+done:
+    rv_ids_release(&ids);
+    rv_ids_release(&again);
+    rv_text_release(&back);
+    return status;
+}
+
 /* BOS and the fixed text around the dream. Dreams are scored after BOS or the document separator, so that the
  * first token counts too; --no-bos leaves it out. */
 static rv_status fix_template(rv_dreaming *d, rv_error *err)
@@ -80,9 +112,9 @@ static rv_status fix_template(rv_dreaming *d, rv_error *err)
     if (p->as_published) d->bos_why = "scored after it; the published search itself has none";
     if (status == RV_OK && d->bos >= 0) status = rv_ids_push(&d->prefix, d->bos, err);
     if (status == RV_OK && prefix.length)
-        status = encode(&d->prefix, d->model, prefix.bytes, RV_ENCODE_SPECIAL, err);
+        status = encode_fixed(&d->prefix, d, prefix.bytes, "prefix", err);
     if (status == RV_OK && suffix.length)
-        status = encode(&d->suffix, d->model, suffix.bytes, RV_ENCODE_SPECIAL, err);
+        status = encode_fixed(&d->suffix, d, suffix.bytes, "suffix", err);
     d->prefix_text = rv_text_take(&prefix);
     d->suffix_text = rv_text_take(&suffix);
     return status;
@@ -133,6 +165,30 @@ static rv_status parse_position(rv_target *t, const char *position, rv_error *er
     return RV_OK;
 }
 
+/* A position is counted from the start of the whole text, BOS and template included, or back from its end. */
+static rv_status check_position(const rv_dreaming *d, rv_error *err)
+{
+    const rv_target *t = &d->target;
+    long first = (long)d->prefix.count, behind = (long)d->suffix.count;
+    long last = first + (long)d->params->least - 1 + behind;
+    if (t->reading != RV_READ_AT) return RV_OK;
+    if (t->position >= 0 ? t->position >= first && t->position <= last
+                         : -t->position <= (long)d->params->least + behind)
+        return RV_OK;
+    return rv_fail(err, RV_ERR_USAGE,
+                   "position: expected %ld to %ld (BOS and prefix before them count), or -1 to "
+                   "%ld from the end; found %ld",
+                   first, last, -(long)d->params->least - behind, t->position);
+}
+
+static rv_status check_lengths(const rv_dream_params *p, rv_error *err)
+{
+    if (p->least > 0 && p->least <= p->most) return RV_OK;
+    return rv_fail(err, RV_ERR_USAGE,
+                   "dream length: expected 1 <= least <= most, found %zu and %zu",
+                   (size_t)p->least, (size_t)p->most);
+}
+
 /* Texts to start from: the user's, then the tokens that end at the corpus's strongest positions. */
 static rv_status collect_starts(rv_dreaming *d, rv_error *err)
 {
@@ -159,11 +215,29 @@ static rv_status collect_starts(rv_dreaming *d, rv_error *err)
     return RV_OK;
 }
 
+/* What the search starts from: the starts without those that hold a forbidden token. */
+static rv_status allow_starts(rv_dreaming *d, rv_error *err)
+{
+    RV_TRY(RV_NEW(d->allowed, d->start_count, err));
+    for (size_t i = 0; i < d->start_count; i++) {
+        bool allowed = true;
+        for (size_t k = 0; k < d->starts[i].count; k++)
+            allowed &= !d->forbidden[d->starts[i].items[k]];
+        if (!allowed && i < d->first_window)
+            return rv_fail(err, RV_ERR_USAGE,
+                           "prompt \"%.60s\": expected no forbidden token, found one",
+                           d->params->prompts[i]);
+        if (allowed) d->allowed[d->allowed_count++] = d->starts[i];
+    }
+    return RV_OK;
+}
+
 static rv_status learn_corpus(rv_dreaming *d, rv_error *err)
 {
     const rv_dream_params *p = d->params;
     rv_corpus_options options = rv_corpus_options_default();
     options.tokens = p->corpus_tokens;
+    options.window = rv_corpus_window(&d->model->transformer->config);
     options.context = p->most > 32 ? p->most : 32;
     options.top = STARTS;
     options.bos = d->bos;
@@ -256,9 +330,12 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
     RV_TRY(rv_target_parse(&d->target, target, &d->model->transformer->config,
                            d->model->tokenizer, err));
     RV_TRY(parse_position(&d->target, p->position, err));
+    RV_TRY(check_lengths(p, err));
     RV_TRY(fix_template(d, err));
+    RV_TRY(check_position(d, err));
     RV_TRY(forbid(d, err));
     RV_TRY(learn_corpus(d, err));
+    RV_TRY(allow_starts(d, err));
     d->problem = (rv_problem){.model = d->model->transformer,
                               .tokenizer = d->model->tokenizer,
                               .target = &d->target,
@@ -267,8 +344,8 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
                               .prefix = {d->prefix.items, d->prefix.count},
                               .suffix = {d->suffix.items, d->suffix.count},
                               .forbidden = d->forbidden,
-                              .starts = d->starts,
-                              .start_count = d->start_count,
+                              .starts = d->allowed,
+                              .start_count = d->allowed_count,
                               .given_count = d->first_window};
     if (p->fluency) {
         d->problem.second_opinion = rv_second_opinion;
@@ -321,13 +398,15 @@ static rv_status dream(rv_dreaming *d, rv_error *err)
     rv_status status = rv_record_open(d, err);
     if (status == RV_OK) status = search(d, &found, err);
     d->failed = status != RV_OK;
-    if (found) {
+    d->output.discard = status == RV_ERR_USAGE;
+    if (d->output.discard) d->lines.length = 0;
+    if (found && !d->output.discard) {
         rv_error second;
         rv_status recorded = rv_record_results(d, found, d->failed ? &second : err);
         if (!d->failed) status = recorded;
     }
     rv_search_free(found);
-    if (status != RV_OK && d->output.path)
+    if (status == RV_ERR_IO && d->output.path)
         rv_context(err, status, "dreaming stopped (--resume goes on)");
     if (status == RV_OK && d->cancelled)
         status =
@@ -345,6 +424,7 @@ static void release(rv_dreaming *d)
     free(d->prompt_ids);
     free(d->forbidden);
     free(d->starts);
+    free(d->allowed);
     free(d->windows);
     free(d->prefix_text);
     free(d->suffix_text);

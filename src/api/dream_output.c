@@ -118,9 +118,13 @@ rv_status rv_output_end(rv_dreaming *d, uint64_t forward_tokens, bool complete, 
 void rv_output_release(rv_dream_output *o)
 {
     rv_error ignored;
+    bool fresh = o->writer && !o->earlier;
     rv_record_writer_close(o->writer, &ignored);
     rv_record_writer_close(o->earlier, &ignored);
-    if (o->path && o->writer && !o->earlier && !holds_something(o->path)) unlink(o->path);
+    if (fresh && (o->discard || !holds_something(o->path))) {
+        unlink(o->path);
+        unlink(o->journal);
+    }
     if (o->resumed && !o->kept) unlink(o->resumed);
     free(o->journal);
     free(o->resumed);

@@ -491,6 +491,17 @@ static int by_fluency(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static const char nothing_survives[] =
+    "Nothing that this search tried comes back from its text as the same tokens.";
+
+static rv_status put_note(rv_dreaming *d, const char *text, rv_error *err)
+{
+    rv_note_record note = rv_note_record_empty();
+    note.text = RV_STRING(text);
+    EMIT(d, note, &note, err);
+    return RV_OK;
+}
+
 static rv_status put_dreams(rv_dreaming *d, const rv_front *front, rv_arena *arena,
                             rv_error *err)
 {
@@ -513,6 +524,7 @@ static rv_status put_dreams(rv_dreaming *d, const rv_front *front, rv_arena *are
     fresh_free(&f);
     RV_TRY(status);
     RV_TRY(mark(dreams, front->count, d, err));
+    if (front->count == 0) RV_TRY(put_note(d, nothing_survives, err));
     for (size_t i = 0; i < front->count; i++) {
         EMIT(d, dream, &dreams[i], err);
         if (dreams[i].headline) headline = i;

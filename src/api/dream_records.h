@@ -20,8 +20,9 @@ typedef struct rv_dream_output {
     size_t before_length, before_dreams;
     uint64_t before_tokens;
     double before_seconds;
-    bool whole; /* it held this run, complete */
-    bool kept;  /* all records are on the disk */
+    bool whole;   /* it held this run, complete */
+    bool kept;    /* all records are on the disk */
+    bool discard; /* of a run that could not begin: leave no file */
 } rv_dream_output;
 
 typedef struct rv_dreaming {
@@ -41,6 +42,8 @@ typedef struct rv_dreaming {
     rv_ids *prompt_ids;
     rv_ids_view *starts; /* the user's prompts, then from first_window on the corpus's */
     size_t start_count, first_window;
+    rv_ids_view *allowed; /* those without forbidden tokens */
+    size_t allowed_count;
     rv_candidate *windows; /* the corpus windows, judged */
     size_t window_count, sampled;
     double fluency_10, fluency_50, fluency_90; /* cross-entropy of random windows */

@@ -77,6 +77,7 @@ static rv_status find(rv_examples *e, rv_model *model, const rv_target *targets,
     rv_corpus corpus = {p->corpus, p->corpus_count};
     rv_corpus_options options = rv_corpus_options_default();
     options.tokens = p->corpus_tokens;
+    options.window = rv_corpus_window(&model->transformer->config);
     options.context = p->before;
     options.threads = model->threads;
     options.progress = p->progress;

@@ -33,6 +33,9 @@ typedef struct rv_corpus_options {
 
 rv_corpus_options rv_corpus_options_default(void);
 
+/* The default window, or the model's context where that is shorter. */
+size_t rv_corpus_window(const rv_config *config);
+
 /* A position of the corpus. */
 typedef struct rv_corpus_hit {
     double f;

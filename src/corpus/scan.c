@@ -15,6 +15,12 @@ rv_corpus_options rv_corpus_options_default(void)
         .tokens = 0, .window = 128, .skip = 12, .top = 64, .context = 12, .bos = -1};
 }
 
+size_t rv_corpus_window(const rv_config *config)
+{
+    size_t window = rv_corpus_options_default().window;
+    return window < config->context ? window : config->context;
+}
+
 /* One target's running figures. */
 typedef struct tally {
     float *values; /* all that counted, for exact quantiles */

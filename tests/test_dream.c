@@ -1,0 +1,682 @@
+/* Dreams through the public interface: what is kept when they stop, and what is said of wrong input. */
+#include "tiny_model.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUDGET = 9000 };
+
+static rv_model *model;
+static const char *corpus[1];
+
+static rv_dream_params usual(const char *output)
+{
+    rv_dream_params p = rv_dream_params_default();
+    p.budget = BUDGET;
+    p.least = p.most = 5;
+    p.corpus = corpus, p.corpus_count = 1;
+    p.output = output;
+    return p;
+}
+
+/* ---- what is compared ------------------------------------------------------------------------- */
+
+/* The records without what may differ between two runs of the same dream: times and threads. */
+static char *timeless(const char *records, size_t length)
+{
+    rv_text out = {0};
+    for (const char *line = records, *end = records + length; line < end;) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        assert_non_null(newline);
+        json_t *record = json_loadb(line, (size_t)(newline - line), JSON_ALLOW_NUL, NULL);
+        assert_non_null(record);
+        json_object_del(record, "seconds");
+        json_object_del(record, "started");
+        json_object_del(record, "threads");
+        char *text = json_dumps(record, JSON_COMPACT | JSON_REAL_PRECISION(17));
+        rv_text_puts(&out, text);
+        rv_text_putc(&out, '\n');
+        free(text);
+        json_decref(record);
+        line = newline + 1;
+    }
+    return rv_text_take(&out);
+}
+
+static char *timeless_file(const char *path)
+{
+    char *bytes;
+    size_t length;
+    rv_error err;
+    if (rv_read_file(&bytes, &length, path, 1 << 24, &err) != RV_OK)
+        fail_msg("%s", err.message);
+    char *text = timeless(bytes, length);
+    free(bytes);
+    return text;
+}
+
+static size_t count_of(const char *text, const char *part)
+{
+    size_t n = 0;
+    while ((text = strstr(text, part))) n++, text++;
+    return n;
+}
+
+static char *dream_with(rv_model *m, const char *target, const rv_dream_params *p)
+{
+    char *records, *text;
+    size_t length;
+    rv_error err;
+    if (rv_dream(m, target, p, &records, &length, &err) != RV_OK) fail_msg("%s", err.message);
+    text = timeless(records, length);
+    free(records);
+    return text;
+}
+
+/* ---- stopping ----------------------------------------------------------------------------------- */
+
+typedef struct stopper {
+    size_t steps, after; /* of the search */
+} stopper;
+
+static bool stop_after(void *context, const rv_progress *event)
+{
+    stopper *s = context;
+    if (strcmp(event->what, "dreaming") == 0) s->steps++;
+    return s->steps < s->after;
+}
+
+/* Runs until `after` steps; the records hold what was found. */
+static void interrupt(const char *target, rv_dream_params p, size_t after)
+{
+    stopper s = {.after = after};
+    char *records;
+    size_t length;
+    rv_error err;
+    p.progress = stop_after, p.progress_context = &s;
+    assert_int_equal(rv_dream(model, target, &p, &records, &length, &err), RV_ERR_CANCELLED);
+    assert_non_null(records);
+    char *text = timeless(records, length);
+    assert_int_equal(count_of(text, "\"interrupted\""), 1);
+    assert_true(count_of(text, "\"type\":\"dream\"") > 0);
+    free(text);
+    free(records);
+}
+
+static void a_stopped_dream_goes_on_as_if_never_stopped(void **state)
+{
+    (void)state;
+    for (size_t m = 0; rv_dream_method(m, NULL); m++)
+        for (int published = 0; published < 2; published++) {
+            const char *method = rv_dream_method(m, NULL), *path = tiny_path("run.jsonl");
+            if (published && strcmp(method, "epo") != 0) continue;
+            rv_dream_params p = usual(NULL);
+            p.method = method;
+            p.as_published = published;
+            char *whole = dream_with(model, "L1.N5", &p);
+            p.output = path;
+            p.resume = true;
+            unlink(path);
+            interrupt("L1.N5", p, 2);
+            interrupt("L1.N5", p, 3);
+            char *resumed = dream_with(model, "L1.N5", &p), *kept = timeless_file(path);
+            assert_string_equal(resumed, whole);
+            assert_string_equal(kept, whole);
+            assert_false(rv_file_exists(tiny_path("run.jsonl.journal")));
+            assert_false(rv_file_exists(tiny_path("run.jsonl.resumed")));
+            free(whole);
+            free(resumed);
+            free(kept);
+        }
+}
+
+static void a_resumption_that_is_interrupted_early_loses_nothing(void **state)
+{
+    (void)state;
+    const char *path = tiny_path("early.jsonl");
+    rv_dream_params p = usual(NULL);
+    p.method = "beam";
+    char *whole = dream_with(model, "L1.N5", &p);
+    p.output = path;
+    p.resume = true;
+    interrupt("L1.N5", p, 4);
+    char *before = timeless_file(path);
+    stopper s = {.after = 1};
+    char *records;
+    size_t length;
+    rv_error err;
+    p.progress = stop_after, p.progress_context = &s;
+    assert_int_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_ERR_CANCELLED);
+    char *told = timeless(records, length), *after = timeless_file(path);
+    assert_string_equal(after, before);
+    assert_string_equal(told, before);
+    p.progress = NULL;
+    char *resumed = dream_with(model, "L1.N5", &p);
+    assert_string_equal(resumed, whole);
+    free(records), free(whole), free(before), free(told), free(after), free(resumed);
+}
+
+static bool refuse_to_dream(void *context, const rv_progress *event)
+{
+    (void)context;
+    if (strcmp(event->what, "dreaming") == 0) fail_msg("dreamt again");
+    return true;
+}
+
+static void a_finished_dream_is_read_and_not_run_again(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(tiny_path("finished.jsonl"));
+    p.resume = true;
+    char *first = dream_with(model, "L0.N3", &p);
+    p.progress = refuse_to_dream;
+    char *second = dream_with(model, "L0.N3", &p), *kept = timeless_file(p.output);
+    assert_string_equal(first, second);
+    assert_string_equal(first, kept);
+    free(first), free(second), free(kept);
+}
+
+/* The journal of one run says nothing about another. */
+static void only_the_same_run_is_resumed(void **state)
+{
+    (void)state;
+    const char *path = tiny_path("mine.jsonl"), *one[] = {"Z"};
+    rv_dream_params p = usual(path);
+    p.resume = true;
+    interrupt("L1.N5", p, 2);
+    char *before = timeless_file(path), *records;
+    size_t length;
+    rv_error err;
+    rv_dream_params others[6] = {p, p, p, p, p, p};
+    const char *targets[6] = {"L1.N6", "-L1.N5", "L1.N5", "L1.N5", "L1.N5", "L1.N5"};
+    others[2].seed = 9;
+    others[3].method = "beam";
+    others[4].forbidden = one, others[4].forbidden_count = 1;
+    others[5].prefix = "a";
+    for (size_t i = 0; i < 6; i++) {
+        if (rv_dream(model, targets[i], &others[i], &records, &length, &err) != RV_ERR_USAGE)
+            fail_msg("%zu was resumed", i);
+        assert_non_null(
+            strstr(err.message, "holds another run (L1.N5 by reverie, seed 1, 9000"));
+        free(records);
+    }
+    char *after = timeless_file(path);
+    assert_string_equal(before, after);
+    free(before), free(after);
+}
+
+static void no_run_is_overwritten(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(tiny_path("once.jsonl"));
+    char *before = dream_with(model, "L0.N3", &p), *records;
+    size_t length;
+    rv_error err;
+    p.progress = refuse_to_dream;
+    assert_int_equal(rv_dream(model, "L0.N3", &p, &records, &length, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "holds a run already"));
+    char *after = timeless_file(p.output);
+    assert_string_equal(before, after);
+    free(before), free(after);
+}
+
+static void a_killed_run_leaves_what_the_next_one_needs(void **state)
+{
+    (void)state;
+    const char *path = tiny_path("killed.jsonl");
+    rv_dream_params p = usual(NULL);
+    char *whole = dream_with(model, "L1.N5", &p);
+    p.output = path, p.resume = true;
+    interrupt("L1.N5", p, 3);
+    // As a kill leaves it: a journal and a file that both end in the middle of an entry.
+    struct stat info;
+    assert_int_equal(stat(tiny_path("killed.jsonl.journal"), &info), 0);
+    assert_int_equal(truncate(tiny_path("killed.jsonl.journal"), info.st_size - 7), 0);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(truncate(path, info.st_size - 40), 0);
+    tiny_write("killed.jsonl.resumed", "{\"type\":\"ru", 11);
+    char *resumed = dream_with(model, "L1.N5", &p);
+    assert_string_equal(resumed, whole);
+    free(whole), free(resumed);
+}
+
+/* A limit on the size of files stands for a full disk: writing fails with EFBIG instead of ENOSPC. */
+static void a_full_disk_loses_nothing(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(NULL);
+    char *whole = dream_with(model, "L1.N5", &p);
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    p.output = tiny_path("full.jsonl"), p.resume = true;
+    // From "not even the corpus fits" to "the last records do not fit".
+    for (rlim_t size = 2000; size < 200000; size = size * 3 / 2) {
+        char *records;
+        size_t length;
+        rv_error err;
+        unlink(p.output);
+        small = before;
+        small.rlim_cur = size;
+        setrlimit(RLIMIT_FSIZE, &small);
+        rv_status status = rv_dream(model, "L1.N5", &p, &records, &length, &err);
+        setrlimit(RLIMIT_FSIZE, &before);
+        if (status != RV_OK) {
+            assert_int_equal(status, RV_ERR_IO);
+            assert_non_null(strstr(err.message, "--resume goes on"));
+            assert_non_null(strstr(err.message, "cannot write"));
+            char *text = timeless(records, length);
+            if (count_of(text, "\"type\":\"trajectory\""))
+                assert_true(count_of(text, "\"type\":\"dream\"") > 0);
+            free(text);
+        }
+        free(records);
+        char *resumed = dream_with(model, "L1.N5", &p);
+        assert_string_equal(resumed, whole);
+        free(resumed);
+        unlink(p.output);
+        if (status == RV_OK) break;
+    }
+    free(whole);
+}
+
+static void threads_change_nothing_but_times(void **state)
+{
+    (void)state;
+    rv_model *two = tiny_open(2);
+    for (size_t m = 0; rv_dream_method(m, NULL); m++) {
+        rv_dream_params p = usual(NULL);
+        p.method = rv_dream_method(m, NULL);
+        p.budget = 3000;
+        char *a = dream_with(model, "L1.N5", &p), *b = dream_with(two, "L1.N5", &p);
+        assert_string_equal(a, b);
+        free(a), free(b);
+    }
+    rv_model_close(two);
+}
+
+static void seeds_and_methods_differ(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(NULL);
+    char *first = dream_with(model, "L1.N5", &p), *again = dream_with(model, "L1.N5", &p);
+    p.seed = 2;
+    char *second = dream_with(model, "L1.N5", &p);
+    assert_string_equal(first, again);
+    assert_string_not_equal(first, second);
+    free(first), free(again), free(second);
+}
+
+/* ---- what dreams obey ----------------------------------------------------------------------------- */
+
+static json_t *records_of(const char *target, const rv_dream_params *p)
+{
+    char *text = dream_with(model, target, p);
+    json_t *all = json_array();
+    for (char *save = NULL, *line = strtok_r(text, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save))
+        json_array_append_new(all, json_loads(line, JSON_ALLOW_NUL, NULL));
+    free(text);
+    return all;
+}
+
+static bool is_type(const json_t *record, const char *type)
+{
+    return strcmp(json_string_value(json_object_get(record, "type")), type) == 0;
+}
+
+static void dreams_obey_their_options(void **state)
+{
+    (void)state;
+    const char *forbidden[] = {"e", "Q"}, *prompts[] = {"hello"};
+    rv_dream_params p = usual(NULL);
+    p.forbidden = forbidden, p.forbidden_count = 2;
+    p.least = 3, p.most = 6;
+    p.prefix = "See ", p.suffix = "!";
+    size_t i, dreams = 0;
+    json_t *record, *all = records_of("L1.N5", &p);
+    json_array_foreach(all, i, record)
+    {
+        if (!is_type(record, "dream")) continue;
+        const char *text = json_string_value(json_object_get(record, "text"));
+        size_t tokens = json_array_size(json_object_get(record, "tokens"));
+        assert_true(tokens >= 3 && tokens <= 6);
+        assert_null(strpbrk(text, "eQ"));
+        dreams++;
+    }
+    assert_true(dreams > 0);
+    json_decref(all);
+    p = usual(NULL);
+    p.prompts = prompts, p.prompt_count = 1;
+    p.least = 1, p.most = 5; // "hello" is 4 tokens: h e l l o, of which he is one
+    json_decref(records_of("L1.N5", &p));
+}
+
+/* Every number of a record is that of its text: read again through another door. */
+static void numbers_are_those_of_the_text(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(NULL);
+    json_t *record, *all = records_of("L1.N5", &p);
+    size_t i, dreams = 0;
+    json_array_foreach(all, i, record)
+    {
+        if (!is_type(record, "dream")) continue;
+        const char *text = json_string_value(json_object_get(record, "text"));
+        rv_score score;
+        rv_error err;
+        if (rv_model_score(model, text, strlen(text), &score, &err) != RV_OK)
+            fail_msg("%s", err.message);
+        double told = json_number_value(json_object_get(record, "cross_entropy"));
+        assert_true(fabs(score.cross_entropy - told) < 1e-6 * told);
+        rv_score_release(&score);
+        dreams++;
+    }
+    assert_true(dreams > 0);
+    json_decref(all);
+}
+
+static void the_trajectory_keeps_texts_on_the_way(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(NULL);
+    json_t *record, *all = records_of("L1.N5", &p);
+    size_t i, k, steps = 0;
+    json_array_foreach(all, i, record)
+    {
+        if (!is_type(record, "trajectory")) continue;
+        json_t *members = json_object_get(record, "members"), *member;
+        assert_in_range(json_array_size(members), 1, 9);
+        double best = json_number_value(json_object_get(json_object_get(record, "best"), "9")),
+               seen = -INFINITY;
+        json_array_foreach(members, k, member)
+        {
+            double g = json_number_value(json_object_get(member, "activation")),
+                   xe = json_number_value(json_object_get(member, "cross_entropy"));
+            if (xe <= 9 && g > seen) seen = g;
+        }
+        assert_true(seen <= best);
+        steps++;
+    }
+    assert_true(steps > 1);
+    json_decref(all);
+}
+
+/* ---- wrong input ------------------------------------------------------------------------------- */
+
+static void refused(const char *target, const rv_dream_params *p, rv_status status,
+                    const char *words)
+{
+    char *records;
+    size_t length;
+    rv_error err = {RV_OK, ""};
+    rv_status found = rv_dream(model, target, p, &records, &length, &err);
+    if (found != status || !strstr(err.message, words))
+        fail_msg("%s: status %d, expected %d; expected \"%s\" in: %s", target, (int)found,
+                 (int)status, words, err.message);
+    assert_null(records);
+    if (p->output) assert_false(rv_file_exists(p->output));
+}
+
+static void wrong_input_is_explained(void **state)
+{
+    (void)state;
+    const rv_dream_params good = usual(tiny_path("refused.jsonl"));
+    static const struct {
+        const char *target, *words;
+    } targets[] = {{"L7.N5", "layer: expected 0 to 1, found 7"},
+                   {"L0.N40", "expected 0 to 39, found 40"},
+                   {"neuron five", "expected L5.N131"},
+                   {"", "expected L5.N131"},
+                   {"logit:\"hello\"", "exactly one token"},
+                   {"blocks.0.hook_nothing:3", "hook_nothing"},
+                   {"attention:L0.H9[-1,0]", "head: expected"},
+                   {"direction:/nowhere.npy@blocks.0.hook_resid_pre", "/nowhere.npy"}};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        refused(targets[i].target, &good, i == 7 ? RV_ERR_NOT_FOUND : RV_ERR_USAGE,
+                targets[i].words);
+    rv_dream_params p = good;
+    p.method = "guess";
+    refused("L0.N0", &p, RV_ERR_USAGE, "method: expected one of");
+    p = good, p.budget = 3;
+    refused("L0.N0", &p, RV_ERR_USAGE, "budget: expected at least");
+    p = good, p.least = 6;
+    refused("L0.N0", &p, RV_ERR_USAGE, "dream length: expected 1 <= least <= most");
+    p = good, p.least = p.most = 0;
+    refused("L0.N0", &p, RV_ERR_USAGE, "dream length");
+    p = good, p.least = p.most = 65;
+    refused("L0.N0", &p, RV_ERR_USAGE, "expected at most 64 tokens");
+    p = good, p.position = "middle";
+    refused("L0.N0", &p, RV_ERR_USAGE, "position: expected last, max or a number");
+    p = good, p.position = "5";
+    refused("L0.N0", &p, RV_ERR_USAGE, "position: expected 0 to 4");
+    p = good, p.chat = true;
+    refused("L0.N0", &p, RV_ERR_UNSUPPORTED, "chat template");
+}
+
+static void texts_that_cannot_be_used_are_explained(void **state)
+{
+    (void)state;
+    const rv_dream_params good = usual(tiny_path("refused.jsonl"));
+    static char every[256][2];
+    static const char *all[256], *too_long[] = {"much too long"}, *one[] = {"th"};
+    size_t count = 0;
+    for (; TINY_LETTERS[count]; count++) {
+        every[count][0] = TINY_LETTERS[count];
+        all[count] = every[count];
+    }
+    rv_dream_params p = good;
+    p.forbidden = all, p.forbidden_count = count;
+    refused("L0.N0", &p, RV_ERR_USAGE, "found none");
+    p = good, p.prompts = too_long, p.prompt_count = 1;
+    refused("L0.N0", &p, RV_ERR_USAGE, "prompt \"much too long\": expected 5 to 5 tokens");
+    p = good, p.prompts = one, p.prompt_count = 1;
+    refused("L0.N0", &p, RV_ERR_USAGE, "expected 5 to 5 tokens, found 1");
+    static const char *const word[] = {"hello"}, *const letter[] = {"o"};
+    p = good, p.least = 4, p.prompts = word, p.prompt_count = 1;
+    p.forbidden = letter, p.forbidden_count = 1;
+    refused("L0.N0", &p, RV_ERR_USAGE, "prompt \"hello\": expected no forbidden token");
+    tiny_write("empty.txt", "", 0);
+    tiny_write("short.txt", "the hen", 7);
+    const char *files[] = {tiny_path("empty.txt"), tiny_path("short.txt"),
+                           tiny_path("nowhere.txt"), tiny_folder};
+    static const char *const words[] = {"corpus: expected at least 13 tokens in a row",
+                                        "corpus: expected at least 13 tokens in a row",
+                                        "nowhere.txt", "cannot read the corpus"};
+    for (size_t i = 0; i < 4; i++) {
+        p = good, p.corpus = &files[i];
+        refused("L0.N0", &p,
+                i < 2    ? RV_ERR_USAGE
+                : i == 2 ? RV_ERR_NOT_FOUND
+                         : RV_ERR_IO,
+                words[i]);
+    }
+    const char *nowhere = "/nowhere/at/all.jsonl";
+    p = good, p.output = nowhere;
+    refused("L0.N0", &p, RV_ERR_NOT_FOUND, nowhere);
+}
+
+/* A prefix whose end grows together with every beginning of a dream: no text comes back as it was. */
+static void a_template_that_does_not_come_back_is_refused(void **state)
+{
+    (void)state;
+    const char *forbidden[] = {"a", "c", "d", "f", "g", "i",  "j", "k", "l", "m", "n", "o",
+                               "p", "q", "r", "s", "t", "u",  "v", "w", "x", "y", "z", "A",
+                               "B", "C", "D", "E", "F", "G",  "H", "I", "J", "K", "L", "M",
+                               "N", "O", "P", "Q", "R", "S",  "T", "U", "V", "W", "X", "Y",
+                               "Z", " ", ".", ",", "!", "\n", "<", "b", "e"};
+    rv_dream_params p = usual(tiny_path("refused.jsonl"));
+    p.prefix = "caf\xc3\xa9"; // no token has an accent
+    refused("L0.N0", &p, RV_ERR_USAGE,
+            "template: prefix: expected \"caf\xc3\xa9\" to come back from its tokens");
+    p.prefix = "t"; // what is left begins with h, and t h is one token
+    p.forbidden = forbidden, p.forbidden_count = sizeof forbidden / sizeof *forbidden;
+    refused("L0.N0", &p, RV_ERR_USAGE, "survives");
+    p.method = "epo";
+    p.output = NULL;
+    char *records = dream_with(model, "L0.N0", &p);
+    assert_int_equal(count_of(records, "\"type\":\"dream\""), 0);
+    assert_int_equal(count_of(records, "\"type\":\"note\""), 1);
+    free(records);
+}
+
+/* A target that never changes has no scale to dream on. */
+static void a_constant_target_is_refused(void **state)
+{
+    (void)state;
+    char file[8 + 128 + 24 * sizeof(float)] = {0}, target[200];
+    int header = snprintf(file + 8, 128,
+                          "{\"vector\":{\"dtype\":\"F32\",\"shape\":[24],"
+                          "\"data_offsets\":[0,96]}}");
+    file[0] = (char)header; // the vector is all zeros
+    tiny_write("zero.safetensors", file, 8 + (size_t)header + 24 * sizeof(float));
+    snprintf(target, sizeof target, "direction:%s@blocks.0.hook_resid_post",
+             tiny_path("zero.safetensors"));
+    rv_dream_params p = usual(tiny_path("refused.jsonl"));
+    refused(target, &p, RV_ERR_USAGE, "its deviation on the corpus is 0: it is constant there");
+}
+
+/* Bytes that are no UTF-8 in a corpus are text like any other. */
+static void a_corpus_may_hold_any_bytes(void **state)
+{
+    (void)state;
+    rv_text t = {0};
+    for (size_t i = 0; i < 200; i++) rv_text_append(&t, "the hen\xff\xfe\0 and \xc3(", 17);
+    tiny_write("bytes.txt", t.bytes, t.length);
+    rv_text_release(&t);
+    const char *file = tiny_path("bytes.txt");
+    rv_dream_params p = usual(NULL);
+    p.corpus = &file;
+    char *records = dream_with(model, "L1.N5", &p);
+    assert_true(count_of(records, "\"type\":\"dream\"") > 0);
+    free(records);
+}
+
+/* Where no corpus is given, the model writes one. */
+static void a_model_can_be_its_own_corpus(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(NULL);
+    p.corpus_count = 0;
+    char *first = dream_with(model, "L1.N5", &p), *second = dream_with(model, "L1.N5", &p);
+    assert_string_equal(first, second);
+    assert_true(count_of(first, "own-") > 0);
+    free(first), free(second);
+}
+
+/* ---- methods side by side ------------------------------------------------------------------------- */
+
+static size_t dreamt;
+
+static bool count_dreaming(void *context, const rv_progress *event)
+{
+    const size_t *stop = context;
+    dreamt += strstr(event->what, ": dreaming") != NULL;
+    return !stop || dreamt < *stop;
+}
+
+static void methods_are_compared_and_finished_runs_kept(void **state)
+{
+    (void)state;
+    const char *methods[] = {"reverie", "epo", "epo-as-published"};
+    rv_compare_params p = rv_compare_params_default();
+    p.methods = methods, p.method_count = 3;
+    p.seeds = 2;
+    p.dream = usual(NULL);
+    p.dream.budget = 3000;
+    p.dream.progress = count_dreaming;
+    p.runs = tiny_path("runs/deep");
+    rv_report *report;
+    rv_error err;
+    size_t stop = 8;
+    p.dream.progress_context = &stop;
+    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_ERR_CANCELLED);
+    assert_non_null(report);
+    rv_report_free(report);
+    p.dream.progress_context = NULL;
+    dreamt = 0;
+    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_OK);
+    assert_int_equal(rv_report_count(report).runs, 6);
+    assert_true(dreamt > 0);
+    char *first, *second;
+    assert_int_equal(rv_report_compare(&first, report, RV_COMPARISON_JSON, &err), RV_OK);
+    rv_report_free(report);
+    dreamt = 0;
+    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_OK);
+    assert_int_equal(dreamt, 0);
+    assert_int_equal(rv_report_compare(&second, report, RV_COMPARISON_JSON, &err), RV_OK);
+    rv_report_free(report);
+    assert_string_equal(first, second);
+    assert_int_equal(count_of(first, "\"targets\": 1"), 4); // three methods and the windows
+    assert_int_equal(count_of(first, "\"runs\": 2"), 3);
+    free(first), free(second);
+}
+
+static void wrong_comparisons_are_explained(void **state)
+{
+    (void)state;
+    const char *unknown[] = {"epo", "guess"}, *twice[] = {"epo", "beam", "epo"};
+    rv_compare_params p = rv_compare_params_default();
+    rv_report *report;
+    rv_error err;
+    p.dream = usual(NULL);
+    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "folder"));
+    p.runs = tiny_path("runs/wrong");
+    p.methods = unknown, p.method_count = 2;
+    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "epo-as-published; found \"guess\""));
+    p.methods = twice, p.method_count = 3;
+    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "epo twice"));
+    p.seeds = 0;
+    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "seeds"));
+    assert_null(report);
+}
+
+static int set_up(void **state)
+{
+    if (tiny_make(state) != 0) return -1;
+    corpus[0] = strdup(tiny_path("corpus.txt"));
+    model = tiny_open(1);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    rv_model_close(model);
+    free((char *)corpus[0]);
+    return tiny_remove(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stopped_dream_goes_on_as_if_never_stopped),
+        cmocka_unit_test(a_resumption_that_is_interrupted_early_loses_nothing),
+        cmocka_unit_test(a_finished_dream_is_read_and_not_run_again),
+        cmocka_unit_test(only_the_same_run_is_resumed),
+        cmocka_unit_test(no_run_is_overwritten),
+        cmocka_unit_test(a_killed_run_leaves_what_the_next_one_needs),
+        cmocka_unit_test(a_full_disk_loses_nothing),
+        cmocka_unit_test(threads_change_nothing_but_times),
+        cmocka_unit_test(seeds_and_methods_differ),
+        cmocka_unit_test(dreams_obey_their_options),
+        cmocka_unit_test(numbers_are_those_of_the_text),
+        cmocka_unit_test(the_trajectory_keeps_texts_on_the_way),
+        cmocka_unit_test(wrong_input_is_explained),
+        cmocka_unit_test(texts_that_cannot_be_used_are_explained),
+        cmocka_unit_test(a_template_that_does_not_come_back_is_refused),
+        cmocka_unit_test(a_constant_target_is_refused),
+        cmocka_unit_test(a_corpus_may_hold_any_bytes),
+        cmocka_unit_test(a_model_can_be_its_own_corpus),
+        cmocka_unit_test(methods_are_compared_and_finished_runs_kept),
+        cmocka_unit_test(wrong_comparisons_are_explained),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
