@@ -12,8 +12,9 @@ VERSION  := 0.1.0
 PACKAGES := jansson libpcre2-8 libcurl libcrypto libpng zlib libutf8proc
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wno-unknown-pragmas $(if $(WERROR),-Werror)
-OPTIMISE := $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all,-O2)
-CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPTIMISE) $(WARNINGS) -fPIC -fvisibility=hidden -fopenmp -MMD -MP \
+OPTIMISE := $(if $(SANITIZE),-O1 -g1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all,-O2 -g)
+KERNELS  := $(if $(SANITIZE),-O1,-O3) # at -O3 gcc takes minutes over sanitized kernels
+CFLAGS   += -std=c11 -D_GNU_SOURCE $(OPTIMISE) $(WARNINGS) -fPIC -fvisibility=hidden -fopenmp -MMD -MP \
             -Iinclude -Isrc $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LDFLAGS  += $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -fopenmp
 LIBS      = $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
@@ -66,10 +67,10 @@ $(TOOL): $(call objects,float,$(CLI_SOURCES)) $(LIBRARY)
 	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
 
 # Kernels name their instruction set in their file name; only they may use it.
-$(BUILD)/float/src/ops/cpu/%_avx512.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mavx2
-$(BUILD)/float/src/ops/cpu/%_avx512bf16.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mavx2
-$(BUILD)/float/src/ops/cpu/%_avx2.o: CFLAGS += -O3 -mavx2 -mfma
-$(BUILD)/float/src/ops/cpu/%_portable.o: CFLAGS += -O3 -ffp-contract=fast
+$(BUILD)/float/src/ops/cpu/%_avx512.o: CFLAGS += $(KERNELS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mavx2
+$(BUILD)/float/src/ops/cpu/%_avx512bf16.o: CFLAGS += $(KERNELS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mavx2
+$(BUILD)/float/src/ops/cpu/%_avx2.o: CFLAGS += $(KERNELS) -mavx2 -mfma
+$(BUILD)/float/src/ops/cpu/%_portable.o: CFLAGS += $(KERNELS) -ffp-contract=fast
 
 $(foreach p,float double,$(BUILD)/$(p)/src/report/assets.o): $(addprefix src/report/,page.html page.css page.js plot.css)
 
@@ -147,7 +148,7 @@ FUZZ_SECONDS := 60
 
 $(BUILD)/clang/%.o: %.c
 	@mkdir -p $(@D)
-	clang $(filter-out -fopenmp -O2,$(CFLAGS)) -O1 -DRV_REAL_DOUBLE -fsanitize=fuzzer-no-link $(FUZZ_FLAGS) -c -o $@ $<
+	clang $(filter-out -fopenmp -O2 -g,$(CFLAGS)) -g1 -O1 -DRV_REAL_DOUBLE -fsanitize=fuzzer-no-link $(FUZZ_FLAGS) -c -o $@ $<
 
 $(BUILD)/clang/libreverie.a: $(call objects,clang,$(filter-out src/ops/cpu/%,$(LIBRARY_SOURCES)))
 	@rm -f $@; ar rcs $@ $^
@@ -181,7 +182,7 @@ install: all ## install the tool, library, header and pkg-config file under PREF
 	install -D -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libreverie.a
 	install -d $(DESTDIR)$(PREFIX)/include/reverie
 	install -m 644 include/reverie/*.h $(DESTDIR)$(PREFIX)/include/reverie
-	for set in mnist fashion-mnist; do \
+	@for set in $(notdir $(patsubst %/,%,$(wildcard assets/images/*/))); do \
 	    install -d $(DESTDIR)$(PREFIX)/share/reverie/images/$$set && \
 	    install -m 644 assets/images/$$set/* $(DESTDIR)$(PREFIX)/share/reverie/images/$$set || exit 1; done
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import pty
+import re
 import shlex
 import shutil
 import signal
@@ -159,6 +160,31 @@ def judge_info(folder):
     check(info["bos"] == {"added": True, "id": 56, "token": "<56>", "why": "the tokenizer's configuration"},
           f"info: {info['bos']}")
     check("blocks.L.mlp.hook_post" in info["sites"] and "hook_embed" in info["sites"], "info: sites")
+
+
+def printed_fields(value):
+    """All names of fields, however deep."""
+    if isinstance(value, list):
+        return set().union(*map(printed_fields, value))
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*map(printed_fields, value.values()))
+
+
+def json_is_as_documented(folder):
+    """Every field that is printed stands in the command's section of docs/formats.md, every one with a * is there."""
+    with open(os.path.join(ROOT, "docs", "formats.md"), encoding="utf-8") as file:
+        sections = dict(part.split("\n", 1) for part in file.read().split("\n## What commands print")[1].split("\n### "))
+    model = make_model(os.path.join(folder, "documented"), "llama-grouped", special=[56, 57], template=TEMPLATE,
+                       config={"bos_token": "<56>", "eos_token": "<57>", "add_bos_token": True})
+    for name, *arguments in (("info",), ("tokenize", "--text", "ab"), ("score", "--text", "ab"),
+                             ("activations", "L0.N1", "--text", "ab"), ("generate", "--no-chat", "--text", "ab", "-n", "3")):
+        printed = printed_fields(ask(name, model, *arguments))
+        section = sections[name]
+        named = set(re.findall(r"`(\w+)`", section)) | {"added", "id", "token", "why"}
+        always = set(re.findall(r"`(\w+)`\*", section))
+        check(printed <= named, f"{name} --json: not in docs/formats.md: {printed - named}")
+        check(always <= printed, f"{name} --json: promised by docs/formats.md: {always - printed}")
 
 
 # ---- what is promised --------------------------------------------------------------------------
@@ -462,6 +488,7 @@ with tempfile.TemporaryDirectory() as scratch:
         if os.path.isdir(os.path.join(MODELS, fixture)):
             judge_fixture(scratch, fixture)
     judge_info(scratch)
+    json_is_as_documented(scratch)
     bos_is_added_and_recorded(scratch)
     long_texts_are_read_in_windows(scratch)
     generation_is_repeatable(scratch)
