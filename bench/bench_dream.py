@@ -33,7 +33,8 @@ def plan(name):
     """Runs as (model, target, method, seed, budget), the most telling first."""
     model = "smollm2-135m"
     if name == "first":  # the first 4 neurons, all methods
-        return [(model, smollm2(i), m, s, 60000) for s in (1, 2, 3) for i in range(1, 5) for m in METHODS]
+        runs = [(model, smollm2(i), m, s, 60000) for s in (1, 2, 3) for i in range(1, 5) for m in METHODS]
+        return sorted(runs, key=lambda r: r[3] > 1 and r[2] not in METHODS[:3])
     if name == "short":
         runs = [(model, smollm2(i), m, s, 60000) for s in (1, 2, 3) for i in range(1, 31) for m in METHODS[:2]]
         return runs + [(model, smollm2(i), m, s, 60000) for s in (1, 2, 3) for i in range(1, 13) for m in METHODS[2:]]

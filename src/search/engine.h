@@ -13,8 +13,13 @@ typedef struct rv_engine {
     rv_pass *expanding;                     /* members, keeping values for backward */
     size_t rows, sequences_max;
     rv_sequence *sequences;
+    rv_candidate **batch; /* (sequences_max) candidates judged together */
+    size_t *running;      /* (sequences_max) which of the batch are sequences of the pass */
+    size_t *kept;         /* (sequences_max) sequences that stay in the race */
+    bool *wanted;         /* (sequences_max) of the batch */
+    rv_tap tap;
     int32_t *ids;    /* (rows) of the batch */
-    size_t *pending; /* candidates that must be computed */
+    size_t *pending; /* candidates that are new */
     uint64_t *keys;
     size_t pending_room;
     real *tapped; /* what the target's tap fills */
@@ -31,5 +36,14 @@ typedef struct rv_engine {
 /* Sum of nll over a candidate's free tokens, given its own rows' nll; and how many were scored. */
 double rv_total_nll(const rv_search *search, const rv_prefix *prefix, size_t shared,
                     const real *nll, size_t free_rows);
+
+/* Free positions that the candidate has in common with the member it varies; at least one row is left. */
+size_t rv_search_common(const rv_search *search, const rv_candidate *candidate);
+
+/* What is added to xe for repeated tokens. */
+double rv_search_repetition(const rv_search *search, const rv_candidate *candidate);
+
+/* xe of a candidate from its parent's tables, without running it; NAN without a parent. */
+double rv_search_estimate(const rv_search *search, const rv_candidate *candidate);
 
 #endif

@@ -15,8 +15,7 @@ double rv_total_nll(const rv_search *s, const rv_prefix *prefix, size_t shared, 
     return sum;
 }
 
-/* Free positions that the candidate has in common with the member it varies; at least one row is left. */
-static size_t common(const rv_search *s, const rv_candidate *c)
+size_t rv_search_common(const rv_search *s, const rv_candidate *c)
 {
     if (c->parent < 0) return 0;
     const rv_candidate *p = &s->members[c->parent].at;
@@ -25,7 +24,7 @@ static size_t common(const rv_search *s, const rv_candidate *c)
     return d == c->length && s->engine->suffix_count == 0 ? d - 1 : d;
 }
 
-static double repetition(const rv_search *s, const rv_candidate *c)
+double rv_search_repetition(const rv_search *s, const rv_candidate *c)
 {
     if (s->params.repetition == 0) return 0;
     size_t repeated = 0;
@@ -37,15 +36,21 @@ static double repetition(const rv_search *s, const rv_candidate *c)
     return s->params.repetition * (double)repeated / (double)c->length;
 }
 
-/* g and the front, from f and xe. */
-static rv_status settle(rv_search *s, rv_candidate *c, const rv_judgement *j, rv_error *err)
+static double scale(const rv_search *s, double f)
 {
     const rv_problem *q = s->problem;
+    return (double)q->target->sign * (f - q->mean) / q->deviation;
+}
+
+/* g and the front, from what is known. */
+static rv_status settle(rv_search *s, rv_candidate *c, const rv_judgement *j, rv_error *err)
+{
     c->f = j->f;
-    c->xe = j->xe + repetition(s, c);
-    c->g = (double)q->target->sign * (c->f - q->mean) / q->deviation;
+    c->g = scale(s, c->f);
+    c->estimated = isnan(j->xe) && !isnan(j->f);
+    c->xe = c->estimated ? rv_search_estimate(s, c) : j->xe + rv_search_repetition(s, c);
     c->found_at = s->work.forward;
-    if (!rv_front_would_accept(&s->front, c->g, c->xe) ||
+    if (c->estimated || !rv_front_would_accept(&s->front, c->g, c->xe) ||
         !rv_search_survives(s, c->ids, c->length))
         return RV_OK;
     return rv_front_add(&s->front, c, err);
@@ -70,53 +75,123 @@ static double read_value(const rv_search *s, const rv_candidate *c, size_t share
     return f;
 }
 
-static rv_status judge_batch(rv_search *s, rv_candidate *candidates, const size_t *which,
-                             size_t count, rv_error *err)
+/* Lays out what must run, all but what a journal knows, and begins the pass. */
+static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, size_t *running,
+                       rv_error *err)
 {
     rv_engine *e = s->engine;
-    const rv_problem *q = s->problem;
+    const rv_ids_view suffix = s->problem->suffix;
     size_t rows = 0;
+    *running = 0;
     for (size_t i = 0; i < count; i++) {
-        const rv_candidate *c = &candidates[which[i]];
-        size_t d = common(s, c), own = c->length - d;
+        const rv_candidate *c = batch[i];
+        const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
+        if (known && !isnan(known->xe)) continue;
+        size_t d = rv_search_common(s, c), own = c->length - d;
         int32_t *ids = e->ids + rows;
         memcpy(ids, c->ids + d, own * sizeof *ids);
-        memcpy(ids + own, q->suffix.items, q->suffix.count * sizeof *ids);
-        e->sequences[i] =
+        memcpy(ids + own, suffix.items, suffix.count * sizeof *ids);
+        e->running[*running] = i;
+        e->sequences[(*running)++] =
             (rv_sequence){.ids = ids,
                           .count = own + e->suffix_count,
                           .prefix = c->parent >= 0 ? s->members[c->parent].cache : e->fixed,
                           .shared = e->fixed_count + d};
         rows += own + e->suffix_count;
     }
-    rv_tap tap;
-    size_t taps = rv_target_tap(&tap, q->target, e->tapped);
-    RV_TRY(rv_pass_begin(e->judging, e->sequences, count, &tap, taps, err));
+    size_t taps = rv_target_tap(&e->tap, s->problem->target, e->tapped);
+    return *running ? rv_pass_begin(e->judging, e->sequences, *running, &e->tap, taps, err)
+                    : RV_OK;
+}
+
+static void read_values(rv_search *s, rv_candidate *const *batch, size_t running)
+{
+    rv_engine *e = s->engine;
+    rv_target_values(e->values, s->problem->target, e->judging, e->tapped, e->logits);
+    for (size_t k = 0, row = 0; k < running; row += e->sequences[k].count, k++) {
+        const rv_sequence *q = &e->sequences[k];
+        rv_candidate *c = batch[e->running[k]];
+        c->f = read_value(s, c, q->shared, e->values + row, q->count);
+    }
+}
+
+/* Leaves the wanted ones of the running in the pass, and remembers f of the others. */
+static rv_status drop_unwanted(rv_search *s, rv_candidate *const *batch, size_t *running,
+                               rv_error *err)
+{
+    rv_engine *e = s->engine;
+    size_t left = 0;
+    for (size_t k = 0; k < *running; k++) {
+        size_t i = e->running[k];
+        const rv_candidate *c = batch[i];
+        rv_judgement j = {rv_ids_hash(c->ids, c->length), c->f, (double)NAN, 1};
+        if (!e->wanted[i]) {
+            if (!rv_memo_find(&e->memo, j.key)) RV_TRY(rv_memo_add(&e->memo, j, err));
+            continue;
+        }
+        e->kept[left] = k;
+        e->running[left++] = i;
+    }
+    if (left && left < *running) rv_pass_select(e->judging, e->kept, left);
+    for (size_t k = 0; k < left; k++) e->sequences[k] = e->sequences[e->kept[k]];
+    *running = left;
+    return RV_OK;
+}
+
+/* The race: all run up to the target's layer, where f is exact; from there on only those that the dreamer
+ * wants, knowing f, and xe as estimated. */
+static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, size_t *running,
+                      rv_choose choose, void *context, rv_error *err)
+{
+    rv_engine *e = s->engine;
+    const rv_problem *q = s->problem;
+    if (*running) {
+        rv_pass_forward(e->judging, rv_target_depth(q->target, &q->model->config));
+        read_values(s, batch, *running);
+    }
+    for (size_t i = 0; i < count; i++) {
+        rv_candidate *c = batch[i];
+        const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
+        if (known) c->f = known->f;
+        c->g = scale(s, c->f);
+        c->xe = rv_search_estimate(s, c);
+        e->wanted[i] = isnan(c->xe);
+    }
+    choose(context, e->wanted, (const rv_candidate *const *)batch, count);
+    return drop_unwanted(s, batch, running, err);
+}
+
+static rv_status judge_batch(rv_search *s, rv_candidate *const *batch, size_t count,
+                             rv_choose choose, void *context, rv_error *err)
+{
+    rv_engine *e = s->engine;
+    const rv_problem *q = s->problem;
+    size_t running;
+    RV_TRY(begin(s, batch, count, &running, err));
+    if (choose) RV_TRY(race(s, batch, count, &running, choose, context, err));
+    if (running == 0) return RV_OK;
     rv_pass_finish(e->judging);
     rv_pass_losses(e->judging, e->nll);
-    rv_target_values(e->values, q->target, e->judging, e->tapped, e->logits);
-    for (size_t i = 0, row = 0; i < count; i++) {
-        const rv_candidate *c = &candidates[which[i]];
-        const rv_sequence *seq = &e->sequences[i];
+    if (!choose) read_values(s, batch, running);
+    for (size_t k = 0, row = 0; k < running; row += e->sequences[k].count, k++) {
+        const rv_candidate *c = batch[e->running[k]];
+        const rv_sequence *seq = &e->sequences[k];
         size_t own = seq->count - e->suffix_count, scored = c->length - (e->fixed_count == 0);
-        double nll = rv_total_nll(s, seq->prefix, seq->shared, e->nll + row, own);
-        double f = read_value(s, c, seq->shared, e->values + row, seq->count);
-        rv_judgement j = {rv_ids_hash(c->ids, c->length), f, scored ? nll / (double)scored : 0,
-                          1};
-        double second;
+        double nll = rv_total_nll(s, seq->prefix, seq->shared, e->nll + row, own), second;
+        rv_judgement j = {rv_ids_hash(c->ids, c->length), c->f,
+                          scored ? nll / (double)scored : 0, 1};
         if (q->second_opinion) {
             RV_TRY(q->second_opinion(q->second_context, &second, c->ids, c->length, err));
             j.xe = (j.xe + second) / 2;
         }
         RV_TRY(rv_memo_add(&e->memo, j, err));
-        row += seq->count;
     }
     return RV_OK;
 }
 
-/* Which candidates must be computed: not known yet, and not the same as one before them here. */
+/* Which candidates are new in this run, and not the same as one before them here. */
 static rv_status find_pending(rv_search *s, const rv_candidate *candidates, size_t count,
-                              size_t *pending, rv_error *err)
+                              bool racing, size_t *pending, rv_error *err)
 {
     rv_engine *e = s->engine;
     size_t room = e->pending_room;
@@ -130,36 +205,42 @@ static rv_status find_pending(rv_search *s, const rv_candidate *candidates, size
         for (size_t k = 0; k < *pending && !repeat && !found; k++)
             repeat = e->keys[e->pending[k]] == e->keys[i];
         s->work.repeats += repeat;
-        if (repeat && s->params.as_published) s->work.forward += candidates[i].length;
-        if (repeat) continue;
-        s->work.forward += candidates[i].length;
-        s->work.candidates++;
-        if (found)
-            found->seen = 1; // answered from the journal of a run that was interrupted
-        else
-            e->pending[(*pending)++] = i;
+        if (!repeat || s->params.as_published) s->work.forward += candidates[i].length;
+        s->work.candidates += !repeat;
+        if (repeat && (racing || !found || !isnan(found->xe))) continue;
+        if (found) found->seen = 1; // answered from the journal of a run that was interrupted
+        e->pending[(*pending)++] = i;
     }
+    return RV_OK;
+}
+
+rv_status rv_search_race(rv_search *s, rv_candidate *candidates, size_t count, rv_choose choose,
+                         void *context, rv_error *err)
+{
+    rv_engine *e = s->engine;
+    const rv_problem *q = s->problem;
+    bool whole = s->params.exact || s->params.as_published || q->second_opinion ||
+                 rv_target_needs_keep(q->target) ||
+                 rv_target_depth(q->target, &q->model->config) > q->model->config.layers;
+    if (whole) choose = NULL;
+    size_t pending;
+    RV_TRY(find_pending(s, candidates, count, choose, &pending, err));
+    for (size_t from = 0, batch, rows; from < pending; from += batch) {
+        for (batch = rows = 0; from + batch < pending && batch < e->sequences_max; batch++) {
+            rv_candidate *c = &candidates[e->pending[from + batch]];
+            size_t own = c->length - rv_search_common(s, c) + e->suffix_count;
+            if (batch && rows + own > e->rows) break;
+            rows += own;
+            e->batch[batch] = c;
+        }
+        RV_TRY(judge_batch(s, e->batch, batch, choose, context, err));
+    }
+    for (size_t i = 0; i < count; i++)
+        RV_TRY(settle(s, &candidates[i], rv_memo_find(&e->memo, e->keys[i]), err));
     return RV_OK;
 }
 
 rv_status rv_search_judge(rv_search *s, rv_candidate *candidates, size_t count, rv_error *err)
 {
-    rv_engine *e = s->engine;
-    size_t pending;
-    RV_TRY(find_pending(s, candidates, count, &pending, err));
-    for (size_t from = 0; from < pending;) {
-        size_t batch = 0, rows = 0;
-        while (from + batch < pending && batch < e->sequences_max) {
-            const rv_candidate *c = &candidates[e->pending[from + batch]];
-            size_t own = c->length - common(s, c) + e->suffix_count;
-            if (batch && rows + own > e->rows) break;
-            rows += own;
-            batch++;
-        }
-        RV_TRY(judge_batch(s, candidates, e->pending + from, batch, err));
-        from += batch;
-    }
-    for (size_t i = 0; i < count; i++)
-        RV_TRY(settle(s, &candidates[i], rv_memo_find(&e->memo, e->keys[i]), err));
-    return RV_OK;
+    return rv_search_race(s, candidates, count, NULL, NULL, err);
 }

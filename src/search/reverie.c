@@ -21,7 +21,7 @@ enum {
     SHELF_ROOM = 6,
     SAMPLES = 32
 };
-static const double SHELF_FIRST = 2, SHELF_WIDTH = 0.5;
+static const double SHELF_FIRST = 2, SHELF_WIDTH = 0.5, USUAL_HARM = 0.3;
 
 typedef enum operator_kind {
     SWAP_GRADIENT,
@@ -49,6 +49,7 @@ typedef struct dreaming {
     size_t *gradient_count, *plausible_count;
     real *score, *likely; /* (V) */
     double tried[OPERATORS], paid[OPERATORS];
+    size_t member_count; /* of the search that are expanded now */
     rv_random random;
 } dreaming;
 
@@ -97,29 +98,50 @@ static size_t agreement(const rv_candidate *a, const rv_candidate *b)
     return same;
 }
 
-/* Puts a candidate on its shelf, if it is active enough for it. Of two that differ in fewer than a quarter of
- * their places a shelf keeps the more active one only. */
+static shelf *shelf_of(dreaming *d, double xe)
+{
+    double place = floor((xe - SHELF_FIRST) / SHELF_WIDTH);
+    return &d->shelves[place < 0 ? 0 : place >= SHELVES ? SHELVES - 1 : (size_t)place];
+}
+
+/* Where a candidate belongs on a shelf; SHELF_ROOM: it is not active enough for it. Of two that differ in
+ * fewer than a quarter of their places a shelf keeps the more active one only. */
+static size_t place_on(const shelf *s, const rv_candidate *c)
+{
+    size_t alike = c->length - c->length / 4;
+    for (size_t i = 0; i < s->count; i++)
+        if (agreement(&s->items[i], c) > alike) return c->g > s->items[i].g ? i : SHELF_ROOM;
+    if (s->count < SHELF_ROOM) return s->count;
+    return c->g > s->items[SHELF_ROOM - 1].g ? SHELF_ROOM - 1 : SHELF_ROOM;
+}
+
 static void keep(dreaming *d, const rv_candidate *c)
 {
-    if (!isfinite(c->g) || !isfinite(c->xe)) return;
-    double place = floor((c->xe - SHELF_FIRST) / SHELF_WIDTH);
-    shelf *s = &d->shelves[place < 0 ? 0 : place >= SHELVES ? SHELVES - 1 : (size_t)place];
-    size_t at = s->count, alike = c->length - c->length / 4;
-    for (size_t i = 0; i < s->count && at == s->count; i++)
-        if (agreement(&s->items[i], c) > alike) at = i;
-    if (at < s->count) {
-        if (c->g <= s->items[at].g) return;
-    } else if (s->count < SHELF_ROOM) {
-        s->count++;
-    } else {
-        at = SHELF_ROOM - 1;
-        if (c->g <= s->items[at].g) return;
-    }
+    if (c->estimated || !isfinite(c->g) || !isfinite(c->xe)) return;
+    shelf *s = shelf_of(d, c->xe);
+    size_t at = place_on(s, c);
+    if (at == SHELF_ROOM) return;
+    s->count += at == s->count;
     copy(&s->items[at], c);
     for (; at > 0 && s->items[at].g > s->items[at - 1].g; at--) {
         rv_candidate t = s->items[at];
         s->items[at] = s->items[at - 1];
         s->items[at - 1] = t;
+    }
+}
+
+/* Those that the front would take if they were as fluent as estimated, or a shelf if they did the usual harm to
+ * the tokens behind the change, which the estimate leaves out (0.5 nats a token on average, above -0.1 in
+ * nineteen of twenty, measured on SmolLM2-135M). */
+static void choose(void *context, bool *wanted, const rv_candidate *const *candidates,
+                   size_t count)
+{
+    dreaming *d = context;
+    for (size_t i = 0; i < count; i++) {
+        const rv_candidate *c = candidates[i];
+        if (!isfinite(c->g) || !isfinite(c->xe)) continue;
+        wanted[i] = wanted[i] || rv_front_would_accept(&d->search->front, c->g, c->xe) ||
+                    place_on(shelf_of(d, c->xe + USUAL_HARM), c) < SHELF_ROOM;
     }
 }
 
@@ -203,17 +225,15 @@ static void shift(dreaming *d, rv_candidate *c)
     put(d, c, i, rv_random_below(&d->random, 4) != 0);
 }
 
-/* The beginning of one and the end of the other. */
+/* The beginning of one member and the end of another. */
 static void cross(dreaming *d, rv_candidate *c)
 {
-    size_t ignored;
-    const rv_candidate *other = draw(d, &ignored);
-    if (!other || other->length != c->length || c->length < 2) return;
+    long k = (long)rv_random_below(&d->random, d->member_count);
+    const rv_candidate *other = &d->search->members[k].at;
+    if (k == c->parent || other->length != c->length || c->length < 2) return;
     size_t cut = 1 + rv_random_below(&d->random, c->length - 1);
-    if (rv_random_below(&d->random, 4))
-        memcpy(c->ids, other->ids, cut * sizeof *c->ids);
-    else
-        memcpy(c->ids + cut, other->ids + cut, (c->length - cut) * sizeof *c->ids);
+    memcpy(c->ids + cut, other->ids + cut, (c->length - cut) * sizeof *c->ids);
+    c->partner = (size_t)k + 1;
 }
 
 static void vary(dreaming *d, rv_candidate *c, operator_kind kind)
@@ -260,6 +280,7 @@ static size_t propose(dreaming *d, size_t k, rv_candidate *children, size_t coun
         rv_candidate *c = &children[made];
         copy(c, &m->at);
         c->parent = (long)k;
+        c->partner = 0;
         c->operator_ = (int)choose_operator(d);
         vary(d, c, (operator_kind)c->operator_);
         if (rv_search_known(s, c->ids, c->length) || !rv_search_survives(s, c->ids, c->length))
@@ -272,7 +293,7 @@ static size_t propose(dreaming *d, size_t k, rv_candidate *children, size_t coun
 /* Judges, shelves, and credits the operators whose children reach the front. */
 static rv_status judge(dreaming *d, size_t count, rv_error *err)
 {
-    RV_TRY(rv_search_judge(d->search, d->children, count, err));
+    RV_TRY(rv_search_race(d->search, d->children, count, choose, d, err));
     for (size_t o = 0; o < OPERATORS; o++) d->tried[o] *= 0.9, d->paid[o] *= 0.9;
     for (size_t i = 0; i < count; i++) {
         const rv_candidate *c = &d->children[i];
@@ -332,6 +353,7 @@ static rv_status step(dreaming *d, rv_error *err)
         return rv_fail(err, RV_ERR_USAGE,
                        "dream: no text to start from survives encoding and decoding");
     RV_TRY(rv_search_expand(d->search, parents, count, err));
+    d->member_count = count;
     size_t most = rv_search_affords(d->search, d->most) < CHILDREN
                       ? rv_search_affords(d->search, d->most)
                       : CHILDREN;

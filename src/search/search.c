@@ -93,6 +93,10 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
         RV_TRY(rv_pass_new(&e->expanding, q->model, &expanding, err));
     }
     RV_TRY(RV_NEW(e->sequences, larger(e->sequences_max, members), err));
+    RV_TRY(RV_NEW(e->batch, e->sequences_max, err));
+    RV_TRY(RV_NEW(e->running, e->sequences_max, err));
+    RV_TRY(RV_NEW(e->kept, e->sequences_max, err));
+    RV_TRY(RV_NEW(e->wanted, e->sequences_max, err));
     RV_TRY(RV_NEW(e->ids, rows, err));
     RV_TRY(RV_NEW(e->tapped, rv_target_buffer(q->target, c, rows, positions), err));
     RV_TRY(
@@ -143,8 +147,8 @@ static void free_engine(rv_engine *e)
     rv_prefix_free(e->fixed);
     rv_pass_free(e->judging);
     rv_pass_free(e->expanding);
-    void *const owned[] = {e->sequences, e->ids,     e->pending,  e->keys,
-                           e->tapped,    e->seed,    e->values,   e->nll,
+    void *const owned[] = {e->sequences, e->batch,   e->running,  e->kept,  e->wanted, e->ids,
+                           e->pending,   e->keys,    e->tapped,   e->seed,  e->values, e->nll,
                            e->logits,    e->weights, e->gathered, e->picked};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     rv_text_release(&e->text);

@@ -63,9 +63,11 @@ rv_search_params rv_search_params_default(void);
 typedef struct rv_candidate {
     int32_t *ids; /* (length), owned by whoever made it */
     size_t length;
-    long parent;   /* index of the expanded member it varies; -1: none */
-    int operator_; /* the dreamer's own number for the kind of proposal */
+    long parent;    /* index of the expanded member it varies; -1: none */
+    size_t partner; /* 1 + index of another expanded member whose end it has; 0: none */
+    int operator_;  /* the dreamer's own number for the kind of proposal */
     double f, g, xe;
+    bool estimated;    /* xe is an estimate: the race left it out */
     uint64_t found_at; /* forward tokens */
 } rv_candidate;
 
@@ -119,6 +121,16 @@ size_t rv_search_plan_bytes(const rv_transformer *model, size_t members, size_t 
  * before is answered from memory. Candidates with a parent share its computed prefix. */
 rv_status rv_search_judge(rv_search *search, rv_candidate *candidates, size_t count,
                           rv_error *err);
+
+/* Sets wanted[i] for the candidates whose exact xe matters; g is exact, xe an estimate. Some are
+ * wanted already: leave them. */
+typedef void (*rv_choose)(void *context, bool *wanted, const rv_candidate *const *candidates,
+                          size_t count);
+
+/* Judges in two stages: all candidates up to the target's layer, the chosen ones to the end. The others
+ * are `estimated` and never reach the front. In one stage where that saves nothing or `exact` is asked. */
+rv_status rv_search_race(rv_search *search, rv_candidate *candidates, size_t count,
+                         rv_choose choose, void *context, rv_error *err);
 
 /* Fills members[0..count) around the given candidates. */
 rv_status rv_search_expand(rv_search *search, const rv_candidate *const *candidates,
