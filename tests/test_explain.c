@@ -678,7 +678,7 @@ static void runs_become_evidence(void **state)
     rv_evidence e = rv_evidence_empty();
     if (rv_runs_parse(&runs, lines, sizeof lines - 1, "run", &err) != RV_OK)
         fail_msg("%s", err.message);
-    assert_int_equal(rv_evidence_add_run(&e, &runs.items[0], &err), RV_OK);
+    assert_int_equal(rv_evidence_add_run(&e, &runs.items[0], true, &err), RV_OK);
     assert_int_equal(e.dreams.count, 1); // the headline, not the unreadable one
     assert_true(e.dreams.items[0].activations[0] == 0);
     assert_true(e.dreams.items[0].activations[1] == 3);

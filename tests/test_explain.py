@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -239,6 +240,71 @@ class Explain(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertEqual(self.lines(out)[-1]["status"], "interrupted")
         self.assertTrue(any(l["type"] == "explanation" for l in self.lines(out)))
+
+
+class Local(unittest.TestCase):
+    """A model of our own, small and random: subject, explainer and simulator at once. Its words mean nothing."""
+    CHARACTERS = " etaoinshrdlu0123456789\n\tcmfwypvbgkqjxzETAOINSHRDLUCMWFYPVBGKQJXZ.,:;<>()'\"#-|%[]!?+"
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="reverie-explain-")
+        self.model = os.path.join(self.folder, "tiny")
+        shutil.copytree(os.path.join(endpoint.HERE, "fixtures", "models", "llama-grouped"), self.model)
+        with open(os.path.join(self.model, "config.json")) as stream:
+            config = json.load(stream)
+        with open(os.path.join(self.model, "config.json"), "w") as stream:
+            json.dump(dict(config, max_position_embeddings=16384), stream)
+        vocabulary = {c: i for i, c in enumerate(self.CHARACTERS[:config["vocab_size"]])}
+        with open(os.path.join(self.model, "tokenizer.json"), "w") as stream:
+            json.dump({"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+                       "pre_tokenizer": None, "post_processor": None, "decoder": {"type": "Fuse"},
+                       "model": {"type": "BPE", "dropout": None, "unk_token": None, "vocab": vocabulary,
+                                 "continuing_subword_prefix": None, "end_of_word_suffix": None, "merges": [],
+                                 "fuse_unk": False, "byte_fallback": False, "ignore_merges": False}}, stream)
+        draw = random.Random(3)
+        self.corpus = os.path.join(self.folder, "corpus.txt")
+        with open(self.corpus, "w") as stream:
+            for _ in range(150):
+                stream.write("".join(draw.choice(self.CHARACTERS[:20]) for _ in range(120)) + "\n")
+
+    def tearDown(self):
+        shutil.rmtree(self.folder)
+
+    def reverie(self, *arguments):
+        done = subprocess.run([endpoint.TOOL, *arguments], text=True, capture_output=True, timeout=120,
+                              env=dict(os.environ, XDG_CACHE_HOME=os.path.join(self.folder, "cache"), NO_COLOR="1",
+                                       OMP_WAIT_POLICY="passive"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout, done.stderr
+
+    def test_a_neuron_is_explained_without_any_network(self):
+        path, dreams = os.path.join(self.folder, "neuron.json"), os.path.join(self.folder, "dreams.jsonl")
+        few = ["--with", "local:" + self.model, "--candidates", "1", "--revisions", "1", "--per-split", "1",
+               "--answer-tokens", "8", "--threads", "1", "--json"]
+        self.reverie("examples", self.model, "L1.N3", "--corpus", self.corpus, "--top", "1", "--threads", "1")
+        self.reverie("dream", self.model, "L1.N3", "--corpus", self.corpus, "--budget", "2k", "--threads", "1",
+                     "-o", dreams)
+        out, err = self.reverie("explain", self.model, "L1.N3", "--corpus", self.corpus, "--dreams", dreams,
+                                "--neuron-record", path, *few, "--style", "maxima")
+        self.assertNotIn("scanning", err)  # one scan answers examples, dream and explain
+        lines = [json.loads(line) for line in out.splitlines()]
+        chosen = next(l for l in lines if l.get("chosen"))
+        self.assertIn({"simulation", "detection", "fuzzing", "rating"},
+                      [{s["scorer"] for s in chosen["scores"]}])
+        self.assertEqual(chosen["evidence"], "corpus and dreams")
+        for score in chosen["scores"]:
+            self.assertTrue("value" in score or "why" in score)
+        with open(path) as stream:
+            record = json.load(stream)
+        self.assertEqual(record["neuron_id"]["neuron_index"], 3)
+        tops = [max(r["activations"]) for r in record["most_positive_activation_records"]]
+        self.assertEqual(len(record["random_sample_by_quantile"]), 4)
+        self.assertGreaterEqual(max(tops), max(max(r["activations"]) for r in record["random_sample"]))
+        # what was written is evidence again, and gives the same prompts (but for the tokens that are promoted)
+        prompts = [self.reverie("explain", self.model, "L1.N3", *source, *few, "--dry-run")[0]
+                   for source in (["--corpus", self.corpus], ["--records", path])]
+        self.assertIn("Other texts from it", prompts[0])
+        self.assertEqual(*prompts)
 
 
 if __name__ == "__main__":

@@ -98,6 +98,24 @@ static void sparse_texts_are_repeated_without_zeros(void **state)
     rv_activation_record_release(&a);
 }
 
+static void weak_texts_share_the_scale(void **state)
+{
+    (void)state;
+    rv_activation_record a = record_of("The| cat^8|"), b = record_of(" a| mat^2|");
+    const rv_activation_record *corpus[] = {&a}, *quantiles[] = {&b};
+    rv_shown shown = {.corpus = {corpus, 1}, .quantiles = {quantiles, 1}};
+    for (rv_style style = RV_STYLE_PAIRS; style <= RV_STYLE_MAXIMA; style++) {
+        rv_prompt p = {0};
+        assert_int_equal(rv_prompt_explain(&p, style, &shown, NULL), RV_OK);
+        const char *others = strstr(last_of(&p), "from its weakest responses");
+        assert_non_null(others);
+        assert_holds(others, style == RV_STYLE_PAIRS ? " mat\t2\n" : "1:  a mat\n");
+        rv_prompt_release(&p);
+    }
+    rv_activation_record_release(&a);
+    rv_activation_record_release(&b);
+}
+
 static void maxima_show_what_is_promoted(void **state)
 {
     (void)state;
@@ -289,6 +307,7 @@ int main(void)
         cmocka_unit_test(lessons_are_records),
         cmocka_unit_test(pairs_show_every_token_rounded_down),
         cmocka_unit_test(sparse_texts_are_repeated_without_zeros),
+        cmocka_unit_test(weak_texts_share_the_scale),
         cmocka_unit_test(maxima_show_what_is_promoted),
         cmocka_unit_test(no_token_poses_as_special_or_as_a_line),
         cmocka_unit_test(simulation_asks_for_every_token_once),

@@ -114,6 +114,7 @@ typedef struct rv_explain_options {
 
     const char *output;       /* file of the records, which must not exist yet; NULL: none */
     const char *write_openai; /* NeuronSimulationResults of the chosen explanation; NULL: no */
+    const char *write_evidence;    /* the corpus evidence as an OpenAI NeuronRecord; NULL: no */
     const char *write_neuronpedia; /* folder for Neuronpedia's import layout; NULL: no */
     const char *command;           /* the command line, for the record; NULL: none */
     int threads;                   /* of local models; 0: all processors */

@@ -11,7 +11,7 @@
 #include "explain/evidence.h"
 #include "model/pass.h"
 
-enum { ROWS = 512, SEQUENCES = 64, LEAST_ROOM = 2048, CANDIDATE_TOKENS = 2 };
+enum { ROWS = 512, SEQUENCES = 64, LOGIT_ROWS = 16, LEAST_ROOM = 2048, CANDIDATE_TOKENS = 2 };
 
 typedef struct local {
     rv_model *model;
@@ -20,7 +20,7 @@ typedef struct local {
     rv_pass *pass;
     rv_prefix *cache; /* keys and values of `held` */
     rv_ids held;
-    real *logits; /* (V) */
+    real *logits; /* (LOGIT_ROWS, V) */
     rv_progress_fn progress;
     void *progress_context;
 } local;
@@ -214,14 +214,13 @@ static rv_status advance(local *l, const rv_ids *ids, size_t from, size_t count,
     return RV_OK;
 }
 
-/* Log-probability of a token in l->logits. */
-static double logprob_of(const local *l, int32_t id)
+/* What turns a row's logits into log-probabilities: -log sum exp. */
+static double log_base(const real *logits, size_t V)
 {
-    size_t V = l->model->transformer->config.vocabulary;
     double most = -INFINITY, sum = 0;
-    for (size_t v = 0; v < V; v++) most = fmax(most, (double)l->logits[v]);
-    for (size_t v = 0; v < V; v++) sum += exp((double)l->logits[v] - most);
-    return (double)l->logits[id] - most - log(sum);
+    for (size_t v = 0; v < V; v++) most = fmax(most, (double)logits[v]);
+    for (size_t v = 0; v < V; v++) sum += exp((double)logits[v] - most);
+    return -most - log(sum);
 }
 
 /* ---- answering ------------------------------------------------------------------------------- */
@@ -340,37 +339,51 @@ static rv_status encode_probe(probing *p, rv_error *err)
     return RV_OK;
 }
 
+/* logprobs[i, c] += the log-probability of token t of each candidate c that has it, behind piece i, for
+ * `count` pieces from `first` on whose last rows are given. */
+static void read_tokens(probing *p, size_t t, size_t only, size_t first, const size_t *rows,
+                        size_t count)
+{
+    size_t K = p->probe->candidate_count, V = p->l->model->transformer->config.vocabulary;
+    for (size_t done = 0; done < count; done += LOGIT_ROWS) {
+        size_t n = count - done < LOGIT_ROWS ? count - done : LOGIT_ROWS;
+        rv_pass_logits(p->l->pass, p->l->logits, rows + done, n);
+        for (size_t i = 0; i < n; i++) {
+            const real *logits = p->l->logits + i * V;
+            double base = log_base(logits, V), *out = p->logprobs + (first + done + i) * K;
+            for (size_t c = 0; c < K; c++)
+                if (only == K || only == c)
+                    out[c] += base + (double)logits[p->candidates[c].ids[t]];
+        }
+    }
+}
+
 /* The candidates' first tokens behind the pieces that end in the rows just run. */
 static void read_first_tokens(probing *p, size_t from, size_t count)
 {
-    size_t K = p->probe->candidate_count;
-    for (size_t i = 0; i < p->probe->piece_count; i++) {
-        if (p->ends[i] < from || p->ends[i] >= from + count) continue;
-        size_t row = p->ends[i] - from;
-        rv_pass_logits(p->l->pass, p->l->logits, &row, 1);
-        double base = logprob_of(p->l, 0) - (double)p->l->logits[0];
-        for (size_t c = 0; c < K; c++)
-            p->logprobs[i * K + c] = base + (double)p->l->logits[p->candidates[c].ids[0]];
-    }
+    size_t rows[ROWS], first = 0, found = 0, pieces = p->probe->piece_count;
+    while (first < pieces && p->ends[first] < from) first++;
+    for (; first + found < pieces && p->ends[first + found] < from + count; found++)
+        rows[found] = p->ends[first + found] - from;
+    read_tokens(p, 0, p->probe->candidate_count, first, rows, found);
 }
 
 /* The second token of one candidate behind all pieces, each as a branch of one row. */
 static rv_status add_second_token(probing *p, size_t c, rv_error *err)
 {
-    size_t K = p->probe->candidate_count, pieces = p->probe->piece_count;
+    size_t pieces = p->probe->piece_count, rows[SEQUENCES];
     rv_sequence branches[SEQUENCES];
     for (size_t first = 0; first < pieces; first += SEQUENCES) {
         size_t count = pieces - first < SEQUENCES ? pieces - first : SEQUENCES;
-        for (size_t b = 0; b < count; b++)
+        for (size_t b = 0; b < count; b++) {
+            rows[b] = b;
             branches[b] = (rv_sequence){.ids = p->candidates[c].ids,
                                         .count = 1,
                                         .prefix = p->l->cache,
                                         .shared = p->ends[first + b] + 1};
-        RV_TRY(run(p->l, branches, count, err));
-        for (size_t b = 0; b < count; b++) {
-            rv_pass_logits(p->l->pass, p->l->logits, &b, 1);
-            p->logprobs[(first + b) * K + c] += logprob_of(p->l, p->candidates[c].ids[1]);
         }
+        RV_TRY(run(p->l, branches, count, err));
+        read_tokens(p, 1, c, first, rows, count);
     }
     return RV_OK;
 }
@@ -397,6 +410,7 @@ static rv_status local_probe(void *self, double *logprobs, size_t *tokens,
     probing p = {.l = self, .probe = probe, .logprobs = logprobs};
     rv_status status = RV_OK;
     RV_GOTO(encode_probe(&p, err));
+    memset(logprobs, 0, probe->piece_count * probe->candidate_count * sizeof *logprobs);
     *tokens = p.ids.count;
     RV_GOTO(make_room(p.l, p.ids.count + 1, err));
     size_t from = common(&p.l->held, &p.ids);
@@ -443,7 +457,8 @@ rv_status rv_chat_open_local(rv_chat **out, rv_model *model, const rv_chat_optio
     l->model = model;
     l->progress = options->progress;
     l->progress_context = options->progress_context;
-    rv_status status = RV_NEW(l->logits, model->transformer->config.vocabulary, err);
+    rv_status status =
+        RV_NEW(l->logits, LOGIT_ROWS * model->transformer->config.vocabulary, err);
     if (status == RV_OK) status = find_space(l, err);
     if (status != RV_OK) {
         local_close(l);

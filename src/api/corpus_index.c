@@ -180,27 +180,71 @@ static bool recall(rv_corpus_stats *out, const char *asked, size_t top)
     return found;
 }
 
+/* Positions and tokens beyond what was asked for. */
+static void cut(rv_corpus_stats *s, const rv_corpus_options *o)
+{
+    rv_corpus_hit *lists[] = {s->high, s->low};
+    size_t *counts[] = {&s->high_count, &s->low_count};
+    for (size_t l = 0; l < 2; l++) {
+        for (; *counts[l] > o->top; --*counts[l]) {
+            free(lists[l][*counts[l] - 1].ids);
+            free(lists[l][*counts[l] - 1].values);
+        }
+        for (size_t i = 0; i < *counts[l]; i++)
+            if (lists[l][i].count > lists[l][i].at + 1 + o->after)
+                lists[l][i].count = lists[l][i].at + 1 + o->after;
+    }
+}
+
+/* The question whose answer holds this one's. Tokens before a position are not cut: their bytes are not
+ * known one by one. */
+static rv_corpus_options widened(const rv_corpus_options *o)
+{
+    rv_corpus_options wide = *o;
+    if (wide.top < RV_INDEX_TOP) wide.top = RV_INDEX_TOP;
+    if (wide.after < RV_INDEX_AFTER) wide.after = RV_INDEX_AFTER;
+    return wide;
+}
+
+/* From what was asked here before, or at a time when just this was scanned for. */
+static bool recall_part(rv_corpus_stats *out, const rv_corpus *corpus, const rv_model *model,
+                        const rv_target *target, const rv_corpus_options *o)
+{
+    rv_corpus_options wide = widened(o);
+    char *whole = question(corpus, model, target, &wide),
+         *exact = question(corpus, model, target, o);
+    bool found =
+        (whole && recall(out, whole, wide.top)) || (exact && recall(out, exact, o->top));
+    if (found) cut(out, o);
+    free(whole);
+    free(exact);
+    return found;
+}
+
 static rv_status scan_missing(rv_corpus_stats *out, const rv_corpus *corpus, rv_model *model,
                               const rv_target *targets, size_t count,
-                              const rv_corpus_options *options, char *const *asked,
-                              rv_error *err)
+                              const rv_corpus_options *options, rv_error *err)
 {
     rv_target *missing;
     size_t *place, n = 0;
     rv_corpus_stats *scanned = NULL;
+    rv_corpus_options wide = widened(options);
     RV_TRY(RV_NEW(missing, count, err));
     rv_status status = RV_NEW(place, count, err);
     for (size_t t = 0; status == RV_OK && t < count; t++) {
-        if (recall(&out[t], asked[t], options->top)) continue;
+        if (recall_part(&out[t], corpus, model, &targets[t], options)) continue;
         place[n] = t;
         missing[n++] = targets[t];
     }
     if (status == RV_OK && n)
         status = rv_corpus_scan(&scanned, corpus, model->transformer, model->tokenizer, missing,
-                                n, options, err);
+                                n, &wide, err);
     for (size_t i = 0; status == RV_OK && i < n; i++) {
-        remember(asked[place[i]], &scanned[i]);
+        char *asked = question(corpus, model, &missing[i], &wide);
+        if (asked) remember(asked, &scanned[i]);
+        free(asked);
         out[place[i]] = scanned[i];
+        cut(&out[place[i]], options);
     }
     free(scanned);
     free(missing);
@@ -215,17 +259,8 @@ rv_status rv_corpus_ask(rv_corpus_stats **out, const rv_corpus *corpus, rv_model
     *out = NULL;
     RV_TRY(rv_model_hash(model, err));
     rv_corpus_stats *stats;
-    char **asked;
     RV_TRY(RV_NEW(stats, count, err));
-    rv_status status = RV_NEW(asked, count, err);
-    for (size_t t = 0; status == RV_OK && t < count; t++) {
-        asked[t] = question(corpus, model, &targets[t], options);
-        if (!asked[t]) status = rv_fail_memory(err, 256);
-    }
-    if (status == RV_OK)
-        status = scan_missing(stats, corpus, model, targets, count, options, asked, err);
-    for (size_t t = 0; asked && t < count; t++) free(asked[t]);
-    free(asked);
+    rv_status status = scan_missing(stats, corpus, model, targets, count, options, err);
     if (status == RV_OK)
         *out = stats;
     else

@@ -5,6 +5,9 @@
 #include "api/model.h"
 #include "corpus/corpus.h"
 
+/* What is scanned for at least, so that one scan answers dreaming, examples and explaining. */
+enum { RV_INDEX_TOP = 256, RV_INDEX_CONTEXT = 32, RV_INDEX_AFTER = 12 };
+
 /* As rv_corpus_scan, but targets that were asked about this model, corpus and these options before are read
  * from the cache folder, and the others are scanned in one pass and put there. The corpus is known by its
  * files' names, lengths and times of change. */

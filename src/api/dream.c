@@ -264,8 +264,8 @@ static rv_status judge_windows(rv_dreaming *d, rv_error *err)
     rv_status status;
     RV_GOTO(RV_NEW(ids, CORPUS_SAMPLE * n, err));
     RV_GOTO(RV_NEW(d->windows, CORPUS_SAMPLE + d->start_count, err));
-    RV_GOTO(rv_corpus_sample(ids, &found, &d->corpus, d->model->tokenizer, n, CORPUS_SAMPLE, 0,
-                             err));
+    RV_GOTO(rv_corpus_sample(ids, &found, &d->corpus, d->model->tokenizer, n, CORPUS_SAMPLE,
+                             d->params->corpus_tokens, 0, err));
     RV_GOTO(rv_search_new(&judge, &d->problem, &params, 0, 256, err));
     for (size_t i = 0; i < found; i++)
         d->windows[i] = (rv_candidate){.ids = ids + i * n, .length = n, .parent = -1};

@@ -288,6 +288,15 @@ static rv_status write_openai(const explaining *e, rv_error *err)
     return status;
 }
 
+static rv_status write_evidence(const explaining *e, rv_error *err)
+{
+    const rv_evidence *evidence = &e->gathered.evidence;
+    if (evidence->layer >= 0 && evidence->neuron >= 0)
+        return rv_neuron_record_write(e->options->write_evidence, evidence, err);
+    return rv_fail(err, RV_ERR_UNSUPPORTED, "%s: a NeuronRecord is for neurons; %s is none",
+                   e->options->write_evidence, e->gathered.target);
+}
+
 static rv_status write_neuronpedia(const explaining *e, rv_error *err)
 {
     const rv_evidence *evidence = &e->gathered.evidence;
@@ -397,6 +406,7 @@ rv_status rv_explain(rv_explained *out, const char *model, const char *target,
     if (status == RV_OK) status = open_chats(&e, err); // first, for it fails fast
     if (status == RV_OK) status = rv_gather(&e.gathered, &e.shelf, model, target, options, err);
     if (status == RV_OK) status = rv_evidence_check(&e.gathered.evidence, err);
+    if (status == RV_OK && options->write_evidence) status = write_evidence(&e, err);
     if (status == RV_OK) {
         status = explain(&e, err);
         rv_error again;

@@ -8,25 +8,17 @@
 #include "base/memory.h"
 
 enum {
-    BEFORE = 20,  /* tokens shown that end at a strong position */
-    AFTER = 12,   /* and behind it */
-    WARM_UP = 32, /* positions of a window that count nowhere */
-    TOP = 256,    /* positions looked at ... */
-    PLACES = 40,  /* ... for so many that do not overlap */
-    RANDOM = 24,  /* texts cut at random ... */
-    SAMPLES = 96, /* ... of so many, the others for the quantiles */
+    BEFORE = 20,            /* tokens shown that end at a strong position */
+    AFTER = RV_INDEX_AFTER, /* and behind it */
+    WARM_UP = 32,           /* positions of a window that count nowhere */
+    BATCH = 16,             /* texts run together */
+    PLACES = 40,            /* strong positions that do not overlap */
+    RANDOM = 24,            /* texts cut at random ... */
+    SAMPLES = 64,           /* ... of so many, the others for the quantiles */
     QUANTILES = 4,
     SHOWN = 32, /* tokens of a random text */
     PROMOTED = 20
 };
-
-/* A user who asked for no BOS gets none; otherwise texts begin after the document separator at least. */
-static int32_t first_token(const rv_model *m)
-{
-    if (m->bos >= 0 || strcmp(m->bos_why, "asked for") == 0) return m->bos;
-    rv_special_ids special = rv_tokenizer_special(m->tokenizer);
-    return special.separator >= 0 ? special.separator : special.bos;
-}
 
 static rv_status set_token(rv_activation_record *record, size_t i, const rv_model *m,
                            int32_t id, double value, rv_error *err)
@@ -94,9 +86,12 @@ static rv_status add_strongest(rv_evidence *out, const rv_model *m, const rv_tar
         const rv_corpus_hit *hit = &hits[i];
         if (overlaps(m, hits, taken, places, hit)) continue;
         taken[places++] = i;
-        for (size_t k = 0; k < hit->count; k++)
-            values[k] = (double)target->sign * (double)hit->values[k];
-        RV_TRY(add_ids(&out->top, m, hit->ids, values, hit->count, err));
+        size_t from = hit->at + 1 > BEFORE ? hit->at + 1 - BEFORE : 0,
+               shown = hit->count - from;
+        if (shown > BEFORE + AFTER) shown = BEFORE + AFTER;
+        for (size_t k = 0; k < shown; k++)
+            values[k] = (double)target->sign * (double)hit->values[from + k];
+        RV_TRY(add_ids(&out->top, m, hit->ids + from, values, shown, err));
     }
     return RV_OK;
 }
@@ -107,7 +102,8 @@ typedef struct sampler {
     const rv_target *target;
     rv_pass *pass;
     real *tapped, *values, *logits;
-    int32_t *ids; /* BOS, then a text */
+    int32_t first; /* BOS; -1: none */
+    int32_t *ids;  /* (BATCH, rows): BOS, then a text */
 } sampler;
 
 static void sampler_release(sampler *s)
@@ -122,40 +118,48 @@ static void sampler_release(sampler *s)
 static rv_status sampler_new(sampler *s, rv_model *m, const rv_target *target, rv_error *err)
 {
     const rv_config *c = &m->transformer->config;
-    size_t rows = WARM_UP + SHOWN + 1;
+    size_t positions = WARM_UP + SHOWN + 1, rows = BATCH * positions;
+    const char *why;
     *s = (sampler){.model = m, .target = target};
+    rv_dream_bos(&s->first, &why, m);
     rv_pass_options options = {.rows = rows,
-                               .sequences = 1,
-                               .positions = rows,
+                               .sequences = BATCH,
+                               .positions = positions,
                                .keep = rv_target_needs_keep(target),
                                .threads = m->threads};
     RV_TRY(rv_pass_new(&s->pass, m->transformer, &options, err));
-    RV_TRY(RV_NEW(s->tapped, rv_target_buffer(target, c, rows, rows), err));
+    RV_TRY(RV_NEW(s->tapped, rv_target_buffer(target, c, rows, positions), err));
     RV_TRY(RV_NEW(s->values, rows, err));
     RV_TRY(RV_NEW(s->logits, c->vocabulary, err));
     return RV_NEW(s->ids, rows, err);
 }
 
-/* The target at the last SHOWN tokens of a text of WARM_UP + SHOWN. */
-static rv_status measure(sampler *s, double *out, const int32_t *text, rv_error *err)
+/* The target at the last SHOWN tokens of each of `count` texts of WARM_UP + SHOWN: out (count, SHOWN). */
+static rv_status measure(sampler *s, double *out, const int32_t *texts, size_t count,
+                         rv_error *err)
 {
     size_t length = WARM_UP + SHOWN,
            depth = rv_target_depth(s->target, &s->model->transformer->config);
-    int32_t bos = first_token(s->model);
-    size_t first = bos >= 0;
+    size_t bos = s->first >= 0, rows = bos + length;
+    rv_sequence sequences[BATCH];
     rv_tap tap;
-    if (first) s->ids[0] = bos;
-    memcpy(s->ids + first, text, length * sizeof *text);
+    for (size_t t = 0; t < count; t++) {
+        int32_t *ids = s->ids + t * rows;
+        if (bos) ids[0] = s->first;
+        memcpy(ids + bos, texts + t * length, length * sizeof *ids);
+        sequences[t] = (rv_sequence){.ids = ids, .count = rows};
+    }
     bool tapped = rv_target_tap(&tap, s->target, s->tapped);
-    rv_sequence sequence = {.ids = s->ids, .count = first + length};
-    RV_TRY(rv_pass_begin(s->pass, &sequence, 1, &tap, tapped, err));
+    RV_TRY(rv_pass_begin(s->pass, sequences, count, &tap, tapped, err));
     if (depth > s->model->transformer->config.layers)
         rv_pass_finish(s->pass);
     else
         rv_pass_forward(s->pass, depth);
     rv_target_values(s->values, s->target, s->pass, s->tapped, s->logits);
-    for (size_t i = 0; i < SHOWN; i++)
-        out[i] = (double)s->target->sign * (double)s->values[first + WARM_UP + i];
+    for (size_t t = 0; t < count; t++)
+        for (size_t i = 0; i < SHOWN; i++)
+            out[t * SHOWN + i] =
+                (double)s->target->sign * (double)s->values[t * rows + bos + WARM_UP + i];
     return RV_OK;
 }
 
@@ -186,21 +190,24 @@ static rv_status deal_quantiles(rv_evidence *out, rv_activation_records *texts, 
 }
 
 static rv_status add_random(rv_evidence *out, rv_model *m, const rv_target *target,
-                            const rv_corpus *corpus, uint64_t seed, rv_error *err)
+                            const rv_corpus *corpus, const rv_explain_options *o, rv_error *err)
 {
-    size_t length = WARM_UP + SHOWN, found = 0;
+    size_t length = WARM_UP + SHOWN, found = 0, count;
     int32_t *ids = NULL;
     sampler s = {0};
     rv_activation_records others = {0};
     rv_status status = RV_OK;
     RV_GOTO(RV_NEW(ids, SAMPLES * length, err));
-    RV_GOTO(rv_corpus_sample(ids, &found, corpus, m->tokenizer, length, SAMPLES, seed, err));
+    RV_GOTO(rv_corpus_sample(ids, &found, corpus, m->tokenizer, length, SAMPLES,
+                             (size_t)o->corpus_tokens, o->seed, err));
     RV_GOTO(sampler_new(&s, m, target, err));
-    for (size_t i = 0; i < found; i++) {
-        double values[SHOWN];
-        RV_GOTO(measure(&s, values, ids + i * length, err));
-        RV_GOTO(add_ids(i < RANDOM ? &out->random : &others, m, ids + i * length + WARM_UP,
-                        values, SHOWN, err));
+    for (size_t first = 0; first < found; first += count) {
+        double values[BATCH][SHOWN];
+        count = found - first < BATCH ? found - first : BATCH;
+        RV_GOTO(measure(&s, values[0], ids + first * length, count, err));
+        for (size_t t = 0; t < count; t++)
+            RV_GOTO(add_ids(first + t < RANDOM ? &out->random : &others, m,
+                            ids + (first + t) * length + WARM_UP, values[t], SHOWN, err));
     }
     if (others.count >= QUANTILES) status = deal_quantiles(out, &others, err);
 done:
@@ -216,12 +223,12 @@ rv_status rv_gather_corpus(rv_evidence *out, rv_model *m, const rv_target *targe
     rv_corpus corpus = {o->corpus, o->corpus_count};
     rv_corpus_options options = rv_corpus_options_default();
     rv_corpus_stats *stats = NULL;
+    const char *why;
     options.tokens = o->corpus_tokens;
-    options.top = TOP;
-    options.skip = WARM_UP;
-    options.context = BEFORE;
+    options.top = RV_INDEX_TOP;
+    options.context = RV_INDEX_CONTEXT;
     options.after = AFTER;
-    options.bos = first_token(m);
+    rv_dream_bos(&options.bos, &why, m);
     options.threads = m->threads;
     options.progress = o->progress;
     options.progress_context = o->progress_context;
@@ -232,7 +239,7 @@ rv_status rv_gather_corpus(rv_evidence *out, rv_model *m, const rv_target *targe
     out->kurtosis = stats->kurtosis;
     rv_status status = add_strongest(out, m, target, stats, err);
     rv_corpus_stats_free(stats, 1);
-    return status == RV_OK ? add_random(out, m, target, &corpus, o->seed, err) : status;
+    return status == RV_OK ? add_random(out, m, target, &corpus, o, err) : status;
 }
 
 /* ---- promoted tokens ------------------------------------------------------------------------- */

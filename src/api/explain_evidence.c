@@ -121,8 +121,12 @@ static rv_status gather_files(rv_gathered *g, const char *target, const rv_expla
 }
 
 /* ---- run files ------------------------------------------------------------------------------- */
-static rv_status add_run(rv_gathered *g, const rv_run *run, const char *path, rv_error *err)
+/* Examples are taken from the first run, and where nothing else has any: the same place of a corpus, cut out
+ * twice, would be trained on and tested on. */
+static rv_status add_run(rv_gathered *g, const rv_run *run, const char *path,
+                         const rv_explain_options *o, rv_error *err)
 {
+    bool examples = !g->has_run && !o->corpus_count && !o->record_count;
     const rv_run_record *about = &run->about;
     const char *name = about->target.name;
     if (g->target[0] && strcmp(g->target, name) != 0)
@@ -140,7 +144,7 @@ static rv_status add_run(rv_gathered *g, const rv_run *run, const char *path, rv
         g->sign = about->target.sign < 0 ? -1 : 1;
         g->has_run = true;
     }
-    return rv_evidence_add_run(&g->evidence, run, err);
+    return rv_evidence_add_run(&g->evidence, run, examples, err);
 }
 
 static rv_status gather_runs(rv_gathered *g, const rv_explain_options *o, rv_error *err)
@@ -149,7 +153,7 @@ static rv_status gather_runs(rv_gathered *g, const rv_explain_options *o, rv_err
         rv_runs runs = {0};
         rv_status status = rv_runs_read(&runs, o->runs[i], err);
         for (size_t r = 0; status == RV_OK && r < runs.count; r++)
-            status = add_run(g, &runs.items[r], o->runs[i], err);
+            status = add_run(g, &runs.items[r], o->runs[i], o, err);
         rv_runs_release(&runs);
         RV_TRY(status);
     }

@@ -289,6 +289,8 @@ static int parse(asked *a, arguments *rest, const command *self, int argc, char 
          "write a run file, for reverie report"},
         {"openai", 0, OPTION_STRING, &o->write_openai, "FILE",
          "write OpenAI's NeuronSimulationResults"},
+        {"neuron-record", 0, OPTION_STRING, &o->write_evidence, "FILE",
+         "write the texts of the corpus as OpenAI's NeuronRecord, which --records reads"},
         {"neuronpedia", 0, OPTION_STRING, &o->write_neuronpedia, "DIR",
          "write Neuronpedia's import layout"},
         {"json", 0, OPTION_FLAG, &a->json, NULL,

@@ -65,10 +65,10 @@ rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,
                          const rv_corpus_options *options, rv_error *err);
 void rv_corpus_stats_free(rv_corpus_stats *stats, size_t count);
 
-/* Windows of `length` tokens cut at random (seeded), for measuring how fluent text is: ids (count, length).
- * *found may be less than count when the corpus is short. */
+/* Windows of `length` tokens cut at random (seeded) from the first `tokens` tokens (0: all), for measuring how
+ * fluent text is: ids (count, length). *found may be less than count when the corpus is short. */
 rv_status rv_corpus_sample(int32_t *ids, size_t *found, const rv_corpus *corpus,
                            const rv_tokenizer *tokenizer, size_t length, size_t count,
-                           uint64_t seed, rv_error *err);
+                           size_t tokens, uint64_t seed, rv_error *err);
 
 #endif

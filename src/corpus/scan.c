@@ -281,21 +281,22 @@ void rv_corpus_stats_free(rv_corpus_stats *stats, size_t count)
 /* Reservoir sampling over windows that follow each other without overlap (Vitter 1985, algorithm R). */
 rv_status rv_corpus_sample(int32_t *ids, size_t *found, const rv_corpus *corpus,
                            const rv_tokenizer *tokenizer, size_t length, size_t count,
-                           uint64_t seed, rv_error *err)
+                           size_t tokens, uint64_t seed, rv_error *err)
 {
     rv_corpus_reader reader;
     rv_random random = rv_random_stream(seed, 0xc0, 0);
     int32_t *window = NULL;
     uint64_t *offsets = NULL;
-    size_t got, seen = 0;
+    size_t got, seen = 0, done = 0;
     uint32_t file;
     rv_status status;
     rv_corpus_reader_init(&reader, corpus, tokenizer);
     RV_GOTO(RV_NEW(window, length, err));
     RV_GOTO(RV_NEW(offsets, length, err));
-    for (;;) {
+    while (!tokens || done < tokens) {
         RV_GOTO(rv_corpus_read(&reader, window, offsets, length, &got, &file, err));
         if (got == 0) break;
+        done += got;
         if (got < length) continue;
         size_t place = seen < count ? seen : rv_random_below(&random, seen + 1);
         seen++;

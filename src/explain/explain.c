@@ -256,20 +256,31 @@ static rv_status score_all(job *j, rv_error *err)
     return RV_OK;
 }
 
+/* One text of each quantile, weakest first. */
+static rv_status pick_quantiles(rv_record_view *out, const rv_evidence *e, rv_error *err)
+{
+    RV_TRY(RV_NEW(out->items, e->quantile_count, err));
+    for (size_t q = 0; q < e->quantile_count; q++)
+        if (e->quantiles[q].count) out->items[out->count++] = &e->quantiles[q].items[0];
+    return RV_OK;
+}
+
 static rv_status run(job *j, const rv_record_view *dreams, rv_error *err)
 {
     rv_prompt prompt = {0};
-    rv_record_view none = {0};
+    rv_record_view none = {0}, quantiles = {0};
     const rv_evidence *e = j->evidence;
+    if (j->params->from_corpus) RV_TRY(pick_quantiles(&quantiles, e, err));
     rv_shown shown = {.corpus = j->params->from_corpus ? j->splits.train : none,
+                      .quantiles = quantiles,
                       .dreams = j->params->from_dreams ? *dreams : none,
                       .pairs = j->params->from_dreams ? &e->pairs : NULL,
                       .promoted = &e->promoted,
                       .suppressed = &e->suppressed};
-    if (!shown.corpus.count && !shown.dreams.count)
-        return rv_fail(err, RV_ERR_USAGE, "nothing to show the explainer: expected %s",
-                       j->params->from_corpus ? "corpus records or dreams" : "dreams");
     rv_status status = RV_OK;
+    if (!shown.corpus.count && !shown.dreams.count)
+        RV_GOTO(rv_fail(err, RV_ERR_USAGE, "nothing to show the explainer: expected %s",
+                        j->params->from_corpus ? "corpus records or dreams" : "dreams"));
     RV_GOTO(rv_prompt_explain(&prompt, j->params->style, &shown, err));
     RV_GOTO(add_given(j, err));
     RV_GOTO(propose(j, &prompt, j->params->candidates, 0, err));
@@ -282,6 +293,7 @@ static rv_status run(job *j, const rv_record_view *dreams, rv_error *err)
     j->out->complete = true;
 done:
     rv_prompt_release(&prompt);
+    free(quantiles.items);
     return status;
 }
 

@@ -120,7 +120,7 @@ static rv_status add_pairs(rv_evidence *e, const rv_attribution_record *a, rv_er
     return RV_OK;
 }
 
-rv_status rv_evidence_add_run(rv_evidence *e, const rv_run *run, rv_error *err)
+rv_status rv_evidence_add_run(rv_evidence *e, const rv_run *run, bool examples, rv_error *err)
 {
     double sign = run->about.target.sign < 0 ? -1 : 1;
     bool marked = false;
@@ -133,7 +133,7 @@ rv_status rv_evidence_add_run(rv_evidence *e, const rv_run *run, rv_error *err)
     }
     for (size_t i = 0; i < run->attribution_count; i++)
         RV_TRY(add_pairs(e, &run->attributions[i], err));
-    for (size_t i = 0; i < run->example_count; i++) {
+    for (size_t i = 0; examples && i < run->example_count; i++) {
         const rv_example_record *example = &run->examples[i];
         rv_activation_records *list = list_for(e, example->kind);
         if (list)
@@ -142,6 +142,6 @@ rv_status rv_evidence_add_run(rv_evidence *e, const rv_run *run, rv_error *err)
             RV_TRY(add_quantile(e, run, i, sign, err));
     }
     sort_and_prune(&e->dreams);
-    sort_and_prune(&e->top);
+    if (examples) sort_and_prune(&e->top);
     return RV_OK;
 }

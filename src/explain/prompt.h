@@ -40,10 +40,10 @@ const char *rv_style_name(rv_style style);
 /* Neuronpedia's name of the method. */
 const char *rv_style_method(rv_style style);
 
-/* What the explainer is shown. Views may be empty, pointers NULL. Corpus texts and dreams are each
- * shown on a scale of their own, 0 to 10 of the strongest. */
+/* What the explainer is shown. Views may be empty, pointers NULL. Corpus texts (the strongest, and one of
+ * each quantile) and dreams are each shown on a scale of their own, 0 to 10 of the strongest. */
 typedef struct rv_shown {
-    rv_record_view corpus, dreams;
+    rv_record_view corpus, quantiles, dreams;
     const rv_minimal_pairs *pairs;
     const rv_token_weights *promoted, *suppressed;
 } rv_shown;

@@ -1,4 +1,5 @@
 /* Asking what a neuron fires on. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,10 +41,9 @@ static rv_status print_levels(rv_text *out, const rv_activation_record *record, 
     return RV_OK;
 }
 
-static rv_status print_view_levels(rv_text *out, const rv_record_view *view, bool only_active,
-                                   rv_error *err)
+static rv_status print_view_levels(rv_text *out, const rv_record_view *view, double maximum,
+                                   bool only_active, rv_error *err)
 {
-    double maximum = rv_view_maximum(view);
     for (size_t r = 0; r < view->count; r++) {
         rv_text_printf(out, "<text %zu>\n", r + 1);
         RV_TRY(print_levels(out, view->items[r], maximum, only_active, err));
@@ -53,14 +53,15 @@ static rv_status print_view_levels(rv_text *out, const rv_record_view *view, boo
 }
 
 static rv_status print_pairs_of(rv_text *out, const char *title, const rv_record_view *view,
-                                rv_error *err)
+                                double maximum, rv_error *err)
 {
     if (!view->count) return RV_OK;
     rv_text_printf(out, "\n%s\n", title);
-    RV_TRY(print_view_levels(out, view, false, err));
-    if (rv_nonzero_share(view, rv_view_maximum(view)) >= FEW_PERCENT / 100.0) return RV_OK;
+    RV_TRY(print_view_levels(out, view, maximum, false, err));
+    double share = rv_nonzero_share(view, maximum);
+    if (share == 0 || share >= FEW_PERCENT / 100.0) return RV_OK;
     rv_text_puts(out, "\nThe same texts, only the tokens on which it is not silent:\n");
-    return print_view_levels(out, view, true, err);
+    return print_view_levels(out, view, maximum, true, err);
 }
 
 /* ---- maximal activations --------------------------------------------------------------------- */
@@ -96,9 +97,9 @@ static void print_weights(rv_text *out, const char *title, const rv_token_weight
 }
 
 /* Each text with its active tokens marked, and these again with levels, rounded up. */
-static rv_status print_marked(rv_text *out, const rv_record_view *view, rv_error *err)
+static rv_status print_marked(rv_text *out, const rv_record_view *view, double maximum,
+                              rv_error *err)
 {
-    double maximum = rv_view_maximum(view);
     for (size_t r = 0; r < view->count; r++) {
         const rv_activation_record *record = view->items[r];
         bool *marked;
@@ -125,7 +126,7 @@ static rv_status print_marked(rv_text *out, const rv_record_view *view, rv_error
 }
 
 static rv_status print_maxima_of(rv_text *out, const char *title, const rv_record_view *view,
-                                 rv_error *err)
+                                 double maximum, rv_error *err)
 {
     if (!view->count) return RV_OK;
     rv_text_printf(out, "\n%s\nThe strongest token of each:\n", title);
@@ -134,7 +135,7 @@ static rv_status print_maxima_of(rv_text *out, const char *title, const rv_recor
     print_strongest(out, view, 1);
     rv_text_puts(out, "\nThe texts, the tokens on which it fires in << >>, then their "
                       "activations:\n");
-    return print_marked(out, view, err);
+    return print_marked(out, view, maximum, err);
 }
 
 /* ---- the question ---------------------------------------------------------------------------- */
@@ -165,10 +166,20 @@ static rv_status print_shown(rv_text *out, rv_style style, const rv_shown *shown
     static const char dreams[] =
         "Texts made to excite the neuron as much as possible; they need "
         "not make sense:";
-    rv_status (*print)(rv_text *, const char *, const rv_record_view *, rv_error *) =
+    static const char quantiles[] =
+        "Other texts from it, from its weakest responses to its strongest:";
+    rv_status (*print)(rv_text *, const char *, const rv_record_view *, double, rv_error *) =
         style == RV_STYLE_PAIRS ? print_pairs_of : print_maxima_of;
-    RV_TRY(print(out, corpus, &shown->corpus, err));
-    RV_TRY(print(out, dreams, &shown->dreams, err));
+    double strongest_text =
+        fmax(rv_view_maximum(&shown->corpus), rv_view_maximum(&shown->quantiles));
+    RV_TRY(print(out, corpus, &shown->corpus, strongest_text, err));
+    if (style == RV_STYLE_PAIRS)
+        RV_TRY(print_pairs_of(out, quantiles, &shown->quantiles, strongest_text, err));
+    else if (shown->quantiles.count) { // their strongest tokens say little
+        rv_text_printf(out, "\n%s\n", quantiles);
+        RV_TRY(print_marked(out, &shown->quantiles, strongest_text, err));
+    }
+    RV_TRY(print(out, dreams, &shown->dreams, rv_view_maximum(&shown->dreams), err));
     print_minimal_pairs(out, shown->pairs);
     if (style == RV_STYLE_MAXIMA) {
         print_weights(
