@@ -348,7 +348,7 @@ const command command_explain = {
             "The texts come from a corpus, from dreams, or from files that others wrote:\n"
             "\n"
             "  reverie explain smollm2-135m L3.N370 --corpus wiki.txt --dreams run.jsonl \\\n"
-            "      --with local:smollm2-135m-instruct -o explained.jsonl\n"
+            "      --with local:smollm2-135m -o explained.jsonl\n"
             "  reverie explain gpt2-xl --records 131.json --with "
             "https://api.openai.com/v1#gpt-4o-mini\n"
             "  reverie report run.jsonl explained.jsonl -o page.html\n"

@@ -81,6 +81,8 @@ static bool cut_tail(const char *start, size_t *length)
     for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
         size_t n = strlen(tails[i]);
         if (*length < n || strncmp(start + *length - n, tails[i], n) != 0) continue;
+        bool mark = strchr("\"'`*", *tails[i]) != NULL; // one that closes what was opened stays
+        if (mark && memmem(start, *length - n, tails[i], n)) continue;
         *length -= n;
         return true;
     }
@@ -94,6 +96,19 @@ static void trim(const char **start, size_t *length)
         while (*length && isspace((unsigned char)(*start)[*length - 1])) --*length;
         more = *length && (cut_lead(start, length) || cut_tail(*start, length));
     }
+}
+
+/* Bytes up to the end of a first sentence that another one follows; abbreviations and initials end none. */
+static size_t first_sentence(const char *start, size_t length)
+{
+    for (size_t i = 4; i + 2 < length; i++) {
+        bool word = true;
+        for (size_t k = 1; k <= 4; k++) word = word && islower((unsigned char)start[i - k]);
+        if (word && strchr(".!?", start[i]) && start[i + 1] == ' ' &&
+            isupper((unsigned char)start[i + 2]))
+            return i;
+    }
+    return length;
 }
 
 /* "Sure! Here is the phrase:" and the like lead to a line that follows. */
@@ -127,6 +142,10 @@ char *rv_answer_explanation(const char *answer, rv_error *err)
         if (strncmp(skip_space(start), "```", 3) == 0) continue;
         bool preamble = is_preamble(start, length);
         trim(&start, &length);
+        if (!preamble) {
+            length = first_sentence(start, length);
+            trim(&start, &length);
+        }
         if (!length) continue;
         fallback = start;
         fallback_length = length;

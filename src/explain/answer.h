@@ -14,7 +14,8 @@
 enum { RV_EXPLANATION_LIMIT = 512 }; /* bytes */
 
 /* The phrase, malloc'ed: without "<think>...</think>", fences, list marks, quotes, a lead-in such as
- * "This neuron fires on" and a final full stop; one line. NULL when there is none or memory is short
+ * "This neuron fires on" and a final full stop; one line, and of several sentences the first. NULL when there
+ * is none or memory is short
  * (then *err says so with RV_ERR_FORMAT or RV_ERR_MEMORY). */
 char *rv_answer_explanation(const char *answer, rv_error *err);
 

@@ -303,7 +303,7 @@ rv_status rv_explain_evidence(rv_explained *out, const rv_evidence *evidence,
 {
     rv_record_view dreams = {0};
     rv_simulator way = rv_simulator_for(simulator);
-    if (params->written && way == RV_SIMULATE_LOGPROBS) way = RV_SIMULATE_TEXT;
+    if (params->written) way = RV_SIMULATE_TEXT;
     *out = (rv_explained){.simulator = rv_simulator_name(way)};
     job j = {.out = out,
              .evidence = evidence,

@@ -139,7 +139,9 @@ function stat(name, value) {
 function opening() {
     const run = about(), dream = subject.headline;
     const head = el("p.eyebrow", null, shown(subject.model));
-    if (!dream) return el("section.opening", null, head, el("h1", null, targetName(run), " has no dream yet"));
+    const chosen = subject.explanations.find(e => e.chosen);
+    if (!dream) return el("section.opening", null, head, el("h1", null, targetName(run),
+        chosen ? ` fires on “${shown(chosen.text)}”` : " has no dream yet"));
     const second = typeof dream.second_bits_per_byte === "number", window = subject.strongest_window;
     return el("section.opening.dream", {id: "dream"}, head,
         el("h1", null, targetName(run), " dreams of"),
@@ -349,8 +351,7 @@ function trajectory() {
 
 /* ---- explanation --------------------------------------------------------------------------------- */
 
-function simulated(record) {
-    const scale = Math.max(...record.tokens.map(t => Math.max(t.real, t.simulated || 0)), 1e-9);
+function simulated(record, scale) {
     const lines = t => tokenLines(t, 1);
     return [el("p.head", null, shown(record.kind || "held out"),
             typeof record.score === "number" ? `, correlation ${number(record.score)}` : ""),
@@ -358,10 +359,16 @@ function simulated(record) {
         el("span.quiet", null, "simulated"), tokenLine(record.tokens, {scale, value: t => t.simulated, lines, label: "simulated"})];
 }
 
+/* The name of a score's column. Explanations are chosen on other texts than the chosen one is tested on. */
+function scoreName(score) {
+    const names = {r_squared: "R²", deviation: "deviation explained", accuracy: "balanced accuracy", area: "AUC"};
+    return `${shown(score.scorer)} ${names[score.measure] || shown(score.measure)}${score.split === "valid" ? ", when choosing" : ""}`;
+}
+
 function explanation() {
     const all = subject.explanations, chosen = all.find(e => e.chosen);
     if (!chosen) return null;
-    const measures = [...new Set(all.flatMap(e => (e.scores || []).map(s => `${s.scorer} ${s.measure}`)))];
+    const measures = [...new Set(all.flatMap(e => (e.scores || []).map(scoreName)))];
     const name = e => e.baseline ? `baseline: ${shown(e.baseline)}` : "“" + shown(e.text) + "”";
     const cell = s => !s ? el("td", null, "–") : typeof s.value !== "number" ? el("td", {title: shown(s.why || "")}, "undefined")
         : el("td", null, number(s.value), typeof s.low === "number" ? el("span.quiet", null, ` ${number(s.low)} to ${number(s.high)}`) : "");
@@ -369,14 +376,16 @@ function explanation() {
         chosen.revision ? "revised on counterexamples" : "", chosen.simulator && "simulated by " + shown(chosen.simulator)].filter(Boolean);
     const records = (chosen.records || []).slice().sort((a, b) => Boolean(b.failed) - Boolean(a.failed));
     const failed = records.filter(r => r.failed), good = records.filter(r => !r.failed);
+    const scale = Math.max(...records.flatMap(r => r.tokens.map(t => Math.max(t.real, t.simulated || 0))), 1e-9);
+    const rows = list => el("div.rows", null, list.map(r => simulated(r, scale)));
     return el("section", {id: "explanation"}, el("h2", null, "What a language model makes of it"),
         el("div.card", null, el("p.claim", null, "“" + shown(chosen.text) + "”"), el("p.quiet", null, made.join(" · "))),
         el("div.scroll", null, el("table", null,
-            el("thead", null, el("tr", null, el("th", null, "on held-out text"), measures.map(m => el("th", null, shown(m))))),
+            el("thead", null, el("tr", null, el("th", null, "on held-out text"), measures.map(m => el("th", null, m)))),
             el("tbody", null, all.map(e => el("tr", null, el("td.text", null, e.chosen ? el("b", null, name(e)) : name(e)),
-                measures.map(m => cell((e.scores || []).find(s => `${s.scorer} ${s.measure}` === m)))))))),
-        good.length ? el("div.rows", null, good.map(simulated)) : null,
-        failed.length ? el("div", {id: "failed"}, el("h3", null, "Where it is most wrong"), el("div.rows", null, failed.map(simulated))) : null);
+                measures.map(m => cell((e.scores || []).find(s => scoreName(s) === m)))))))),
+        good.length ? rows(good) : null,
+        failed.length ? el("div", {id: "failed"}, el("h3", null, "Where it is most wrong"), rows(failed)) : null);
 }
 
 /* ---- methods, provenance --------------------------------------------------------------------------- */
