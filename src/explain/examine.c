@@ -123,8 +123,13 @@ static void mark_failures(rv_explanation *c)
     }
 }
 
-static rv_status keep_texts(job *j, rv_explanation *c, const sequences *test, rv_error *err)
+/* A text's correlation is that of the simulation as it is; shown is the simulation on the neuron's scale: by the
+ * calibration, unless that falls, which would show the opposite of what was foreseen. */
+static rv_status keep_texts(job *j, rv_explanation *c, const sequences *test,
+                            const rv_calibration *line, rv_error *err)
 {
+    rv_calibration scale = {j->maximum / RV_LEVELS, 0};
+    if (line->slope > 0) scale = *line;
     const rv_record_view *records = &j->splits.test;
     size_t tops = j->splits.train.count;
     RV_TRY(RV_NEW(c->texts, test->count, err));
@@ -139,8 +144,8 @@ static rv_status keep_texts(job *j, rv_explanation *c, const sequences *test, rv
                                     .count = record->count,
                                     .correlation = scores.correlation};
         RV_TRY(RV_NEW(text->simulated, test->pairs[i].count, err));
-        memcpy(text->simulated, test->pairs[i].simulated,
-               test->pairs[i].count * sizeof(double));
+        for (size_t k = 0; k < text->count; k++)
+            text->simulated[k] = scale.slope * test->pairs[i].simulated[k] + scale.intercept;
         c->text_count++;
     }
     mark_failures(c);
@@ -172,13 +177,13 @@ static rv_status score_by_simulation(job *j, rv_explanation *c, rv_error *err)
         RV_GOTO(job_simulate(&calibration, j, c->text, &j->splits.calibration, err));
         RV_GOTO(rv_calibrate(&line, calibration.pairs, calibration.count, err));
     }
+    if (c->chosen) RV_GOTO(keep_texts(j, c, &test, &line, err));
     apply(&line, &test);
     RV_GOTO(
         rv_score_simulation(&calibrated, test.pairs, test.count, j->params->bootstrap, err));
     RV_GOTO(job_add_score(c, "simulation", "correlation", "test", raw.correlation, err));
     RV_GOTO(job_add_score(c, "simulation", "r_squared", "test", calibrated.r_squared, err));
-    RV_GOTO(job_add_score(c, "simulation", "deviation", "test", calibrated.deviation, err));
-    if (c->chosen) status = keep_texts(j, c, &test, err);
+    status = job_add_score(c, "simulation", "deviation", "test", calibrated.deviation, err);
 done:
     sequences_release(&test);
     sequences_release(&calibration);

@@ -359,19 +359,43 @@ function simulated(record, scale) {
         el("span.quiet", null, "simulated"), tokenLine(record.tokens, {scale, value: t => t.simulated, lines, label: "simulated"})];
 }
 
-/* The name of a score's column. Explanations are chosen on other texts than the chosen one is tested on. */
+/* The name of a score. Explanations are chosen on other texts than the chosen one is tested on. */
 function scoreName(score) {
     const names = {r_squared: "R²", deviation: "deviation explained", accuracy: "balanced accuracy", area: "AUC"};
-    return `${shown(score.scorer)} ${names[score.measure] || shown(score.measure)}${score.split === "valid" ? ", when choosing" : ""}`;
+    return `${shown(score.scorer)}: ${names[score.measure] || shown(score.measure)}`;
+}
+
+function scoreCell(s) {
+    if (!s) return el("td", null, "–");
+    if (typeof s.value !== "number") return el("td", {title: shown(s.why || "")}, "undefined");
+    return el("td", null, number(s.value), typeof s.low === "number" ? el("span.quiet", null, ` ${number(s.low)} to ${number(s.high)}`) : "");
+}
+
+/* A row for each measure; the chosen one and the baselines side by side. */
+function tested(all) {
+    const scores = e => (e.scores || []).filter(s => s.split !== "valid");
+    const columns = all.filter(e => scores(e).length);
+    const measures = [...new Set(columns.flatMap(e => scores(e).map(scoreName)))];
+    return el("div.scroll", null, el("table", null,
+        el("thead", null, el("tr", null, el("th", null, "on held-out texts"),
+            columns.map(e => el("th", {title: shown(e.text || "")}, e.baseline ? shown(e.baseline) : "the explanation")))),
+        el("tbody", null, measures.map(m => el("tr", null, el("td.text", null, m),
+            columns.map(e => scoreCell(scores(e).find(s => scoreName(s) === m))))))));
+}
+
+/* What else was proposed, with the score by which one was chosen. */
+function proposed(all) {
+    const own = all.filter(e => !e.baseline), valid = e => (e.scores || []).find(s => s.split === "valid");
+    if (own.length < 2) return null;
+    return el("details", null, el("summary", null, `All ${own.length} proposals`), el("div.scroll", null, el("table", null,
+        el("thead", null, el("tr", null, el("th", null, "proposal"), el("th", null, "correlation on the texts that chose"))),
+        el("tbody", null, own.map(e => el("tr", null, el("td.text", null, e.chosen ? el("b", null, shown(e.text)) : shown(e.text),
+            e.revision ? el("span.quiet", null, " (second round)") : ""), scoreCell(valid(e))))))));
 }
 
 function explanation() {
     const all = subject.explanations, chosen = all.find(e => e.chosen);
     if (!chosen) return null;
-    const measures = [...new Set(all.flatMap(e => (e.scores || []).map(scoreName)))];
-    const name = e => e.baseline ? `baseline: ${shown(e.baseline)}` : "“" + shown(e.text) + "”";
-    const cell = s => !s ? el("td", null, "–") : typeof s.value !== "number" ? el("td", {title: shown(s.why || "")}, "undefined")
-        : el("td", null, number(s.value), typeof s.low === "number" ? el("span.quiet", null, ` ${number(s.low)} to ${number(s.high)}`) : "");
     const made = [chosen.explainer && "by " + shown(chosen.explainer), chosen.evidence && "from " + shown(chosen.evidence),
         chosen.revision ? "revised on counterexamples" : "", chosen.simulator && "simulated by " + shown(chosen.simulator)].filter(Boolean);
     const records = (chosen.records || []).slice().sort((a, b) => Boolean(b.failed) - Boolean(a.failed));
@@ -380,10 +404,7 @@ function explanation() {
     const rows = list => el("div.rows", null, list.map(r => simulated(r, scale)));
     return el("section", {id: "explanation"}, el("h2", null, "What a language model makes of it"),
         el("div.card", null, el("p.claim", null, "“" + shown(chosen.text) + "”"), el("p.quiet", null, made.join(" · "))),
-        el("div.scroll", null, el("table", null,
-            el("thead", null, el("tr", null, el("th", null, "on held-out text"), measures.map(m => el("th", null, m)))),
-            el("tbody", null, all.map(e => el("tr", null, el("td.text", null, e.chosen ? el("b", null, name(e)) : name(e)),
-                measures.map(m => cell((e.scores || []).find(s => scoreName(s) === m)))))))),
+        tested(all), proposed(all),
         good.length ? rows(good) : null,
         failed.length ? el("div", {id: "failed"}, el("h3", null, "Where it is most wrong"), rows(failed)) : null);
 }
