@@ -24,9 +24,9 @@ static const struct {
     size_t epochs;
     double rate, decay;
 } recipes[] = {
-    [RV_IMAGE_CLASSIFIER] = {1, 8, 4e-3, 0.02},
-    [RV_IMAGE_JUDGE] = {2, 8, 4e-3, 0.02},
-    [RV_IMAGE_AUTOENCODER] = {3, 12, 3e-3, 0},
+    [RV_IMAGE_CLASSIFIER] = {1, 6, 4e-3, 0.02},
+    [RV_IMAGE_JUDGE] = {2, 6, 4e-3, 0.02},
+    [RV_IMAGE_AUTOENCODER] = {3, 6, 3e-3, 0},
 };
 
 rv_image_train_params rv_image_train_params_default(rv_image_model model)

@@ -79,7 +79,7 @@ static int run_train(const command *self, int argc, char **argv)
         {"output", 'o', OPTION_STRING, &output, "FILE", "weights (default: MODEL.safetensors)"},
         {"seed", 's', OPTION_INTEGER, &seed, "N",
          "seed (default: 1, 2, 3 for the three models)"},
-        {"epochs", 'e', OPTION_INTEGER, &epochs, "N", "passes over the data"},
+        {"epochs", 'e', OPTION_INTEGER, &epochs, "N", "passes over the data (default: 6)"},
         {"threads", 't', OPTION_INTEGER, &threads, "N", "threads (default: all, at most 8)"},
         {"json", 0, OPTION_FLAG, &json, NULL,
          "print JSON lines: every epoch, then the training"},

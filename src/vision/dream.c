@@ -6,7 +6,8 @@
 #include "base/memory.h"
 #include "base/random.h"
 
-enum { JITTER = 2, COPIES = 8, ROUND_TRIP = 5, BLUR_EVERY = 4 };
+enum { JITTER = 1, COPIES = 8, BLUR_EVERY = 4 };
+enum { DRAWS = 8, START_TRIPS = 3, ROUND_TRIP = 5 }; /* of the latent method */
 
 static const double ENOUGH = 12;        /* log odds from which on the ascent slows down */
 static const double LATENT_RATE = 0.15; /* times the gradient of mean magnitude 1 */
@@ -24,7 +25,7 @@ typedef struct ascent {
     rv_network_pass classify, encode, decode;
     real *shifted, *gradient; /* (starts, 784) */
     real *noisy, *step;       /* (starts, L) */
-    double *value, *weight;   /* (starts) */
+    double *value, *best;     /* (starts) */
     int (*jitter)[2];         /* (starts) */
 } ascent;
 
@@ -252,17 +253,42 @@ static void step_latents(ascent *a, real *latents, real *images, size_t t)
     }
 }
 
+/* z <- encode(decode(z)), through images. */
+static void round_trip(ascent *a, real *latents, real *images)
+{
+    decode_images(a, images, latents);
+    encode_images(a, latents, images);
+}
+
+/* Each start is the best of a few draws from the prior, after round trips that bring them to where
+ * images are: from a draw that resembles nothing the ascent ends too often in nothing. */
+static void draw_starts(ascent *a, real *latents, real *images)
+{
+    const size_t S = a->settings->starts, L = a->L;
+    rv_random random = stream(a, 0);
+    for (size_t draw = 0; draw < DRAWS; draw++) {
+        real *z = a->step;
+        for (size_t i = 0; i < S * L; i++) z[i] = (real)rv_random_normal(&random);
+        for (size_t trip = 0; trip < START_TRIPS; trip++) round_trip(a, z, images);
+        decode_images(a, images, z);
+        rv_network_forward(&a->classify, images, S);
+        read_target(a->value, &a->classify, a->target, false);
+        for (size_t s = 0; s < S; s++) {
+            if (draw > 0 && !(a->value[s] > a->best[s])) continue;
+            a->best[s] = a->value[s];
+            memcpy(latents + s * L, z + s * L, L * sizeof *z);
+        }
+    }
+}
+
 static void ascend_latents(ascent *a, real *latents, real *images)
 {
-    const size_t S = a->settings->starts, T = a->settings->steps;
-    rv_random random = stream(a, 0);
-    for (size_t i = 0; i < S * a->L; i++) latents[i] = (real)rv_random_normal(&random);
+    const size_t T = a->settings->steps;
+    draw_starts(a, latents, images);
     for (size_t t = 0; t < T; t++) {
         step_latents(a, latents, images, t);
         // The last third is left to settle: a round trip costs a little of what it makes honest.
-        if ((t + 1) % ROUND_TRIP != 0 || 3 * (t + 1) > 2 * T) continue;
-        decode_images(a, images, latents);
-        encode_images(a, latents, images);
+        if ((t + 1) % ROUND_TRIP == 0 && 3 * (t + 1) <= 2 * T) round_trip(a, latents, images);
     }
     decode_images(a, images, latents);
 }
@@ -302,6 +328,7 @@ static void release(ascent *a)
     free(a->noisy);
     free(a->step);
     free(a->value);
+    free(a->best);
     free(a->jitter);
 }
 
@@ -318,6 +345,7 @@ static rv_status allocate(ascent *a, const rv_network *attacked,
     a->L = autoencoder->latent;
     RV_TRY(rv_network_pass_init(&a->encode, &autoencoder->encoder, S, err));
     RV_TRY(rv_network_pass_init(&a->decode, &autoencoder->decoder, S, err));
+    RV_TRY(RV_NEW(a->best, S, err));
     RV_TRY(RV_NEW(a->noisy, S * a->L, err));
     return RV_NEW(a->step, S * a->L, err);
 }

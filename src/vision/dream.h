@@ -3,8 +3,8 @@
  *
  *   naive        ascend the pixels: fools the classifier, shows nothing
  *   regularised  ascend the pixels under jitter, blur, total variation and decay
- *   latent       ascend the latent of an autoencoder, so that only what it can say comes out: noisy
- *                copies, norm kept within what training images have, round trips
+ *   latent       ascend the latent of an autoencoder, so that only what it can say comes out:
+ *                promising starts, noise, norm kept within what training images have, round trips
  *                z <- encode(decode(z)) (DGN-AM, arXiv 1605.09304, and methods of its kind)
  *
  * Only the attacked classifier is asked during the ascent; a judge never is. */
