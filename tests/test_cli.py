@@ -18,11 +18,11 @@ import subprocess
 import sys
 import tempfile
 
+from tiny_models import CHARACTERS, MODELS, make_model, tokenizer
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOOL = os.path.join(ROOT, os.environ.get("BUILD", "build"), "reverie")
-MODELS = os.path.join(ROOT, "tests", "fixtures", "models")
 GOLDEN = os.path.join(ROOT, "tests", "golden", "cli.txt")
-CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,;:!?'()éßöü-漢字🎉\n"
 TEMPLATE = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + "
             "'<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}"
             "{{ '<|im_start|>assistant\\n' }}{% endif %}")
@@ -48,39 +48,6 @@ def ask(*arguments, text=None, folder=None):
     code, out, err = run(*arguments, "--json", text=text, folder=folder)
     check(code == 0 and err == "", f"{arguments}: exit {code}: {err}")
     return json.loads(out) if code == 0 else {}
-
-
-# ---- models that have a tokenizer --------------------------------------------------------------
-
-def tokenizer(size, special):
-    """Token i is the i-th character, or a special token <i>."""
-    vocabulary = {f"<{i}>" if i in special else CHARACTERS[i]: i for i in range(size)}
-    added = [{"id": i, "content": f"<{i}>", "single_word": False, "lstrip": False, "rstrip": False,
-              "normalized": False, "special": True} for i in special]
-    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": None,
-            "pre_tokenizer": None, "post_processor": None, "decoder": {"type": "Fuse"},
-            "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
-                      "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False,
-                      "ignore_merges": False, "vocab": vocabulary, "merges": []}}
-
-
-def make_model(folder, fixture, special=(), config=None, template=None, **changes):
-    """A copy of a fixture with a tokenizer; `changes` to config.json, `config`: tokenizer_config.json."""
-    os.makedirs(folder)
-    source = os.path.join(MODELS, fixture)
-    for name in os.listdir(source):
-        if name.endswith(".json") and name != "golden.json" or name.startswith("model") and "gguf" not in name:
-            shutil.copy(os.path.join(source, name), folder)
-    with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
-        about = json.load(file)
-    about.update(changes)
-    size = about.get("text_config", about)["vocab_size"]
-    for name, content in (("config.json", about), ("tokenizer.json", tokenizer(size, special)),
-                          ("tokenizer_config.json", dict(config or {}, chat_template=template) if template
-                           else config or {})):
-        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-            json.dump(content, file)
-    return folder
 
 
 def spell(ids):
@@ -430,7 +397,9 @@ reverie tokenize --help
 reverie score --help
 reverie activations --help
 reverie generate --help
+reverie dream --help
 reverie compare --help
+reverie examples --help
 reverie info tiny
 reverie info bare
 reverie tokenize tiny --text "no tea"

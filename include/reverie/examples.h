@@ -21,6 +21,9 @@ typedef struct rv_examples_params {
     size_t corpus_count;
     uint64_t corpus_tokens; /* read at most so many; 0: all */
     uint64_t before;        /* tokens shown up to the strong one, it included */
+    const char *output;     /* run file (docs/formats.md), a run for each target; NULL: none */
+    uint64_t top;           /* places of each target that it holds, at most 64 */
+    const char *command;    /* the command line, for it; NULL: none */
     rv_progress_fn progress;
     void *progress_context;
 } rv_examples_params;

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "api/record_parts.h"
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -40,23 +40,7 @@ static rv_status commit(rv_dreaming *d, rv_error *err)
 
 static rv_string token_text(const rv_dreaming *d, int32_t id)
 {
-    size_t length = 0;
-    const char *bytes = rv_token_bytes(d->model->tokenizer, id, &length);
-    return (rv_string){bytes ? bytes : "", length};
-}
-
-static rv_model_entry describe(rv_model *m, rv_error *err)
-{
-    rv_model_hash(m, err);
-    const char *slash = strrchr(m->path, '/');
-    return (rv_model_entry){.name = m->name,
-                            .path = slash ? slash + 1 : m->path,
-                            .hash = m->hash,
-                            .format = m->format,
-                            .quantisation = m->quantisation,
-                            .processing = "none",
-                            .family = m->transformer->config.family,
-                            .parameters = rv_config_parameters(&m->transformer->config)};
+    return rv_token_text(d->model, id);
 }
 
 static void position_name(char out[24], const rv_target *t)
@@ -69,7 +53,7 @@ static void position_name(char out[24], const rv_target *t)
 
 /* What a run record points at. */
 typedef struct run_texts {
-    char position[24], started[32], id[17], *options;
+    char position[24], started[RV_TIME_ROOM], id[17], *options;
 } run_texts;
 
 static json_t *texts_json(const char *const *texts, size_t count)
@@ -97,9 +81,7 @@ static rv_status put_options(char **out, const rv_dream_params *p, rv_error *err
 static rv_status fill_run(rv_run_record *out, run_texts *texts, rv_dreaming *d, rv_error *err)
 {
     const rv_dream_params *p = d->params;
-    time_t t = time(NULL);
-    struct tm utc;
-    strftime(texts->started, sizeof texts->started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &utc));
+    rv_time_now(texts->started);
     position_name(texts->position, &d->target);
     RV_TRY(put_options(&texts->options, p, err));
     rv_run_record r = rv_run_record_empty();
@@ -110,8 +92,8 @@ static rv_status fill_run(rv_run_record *out, run_texts *texts, rv_dreaming *d, 
     r.seed = p->seed;
     r.budget = p->budget;
     r.options = texts->options;
-    r.model = describe(d->model, err);
-    if (p->fluency) r.fluency = describe(p->fluency, err);
+    r.model = rv_describe_model(d->model, err);
+    if (p->fluency) r.fluency = rv_describe_model(p->fluency, err);
     r.bos = (rv_bos_entry){.added = d->bos >= 0, .id = d->bos, .why = d->bos_why};
     if (d->bos >= 0) r.bos.token = token_text(d, d->bos);
     if (d->prefix_text && *d->prefix_text) r.template.prefix = RV_STRING(d->prefix_text);

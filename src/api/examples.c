@@ -2,13 +2,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/corpus_index.h"
+#include "api/examples_records.h"
 #include "base/memory.h"
 
 rv_examples_params rv_examples_params_default(void)
 {
-    return (rv_examples_params){.before = 32};
+    return (rv_examples_params){.before = 32, .top = 10};
 }
 
 void rv_examples_free(rv_examples *e)
@@ -72,7 +74,7 @@ static rv_status fill(rv_target_examples *x, const rv_target *target, const rv_c
 }
 
 static rv_status find(rv_examples *e, rv_model *model, const rv_target *targets,
-                      const rv_examples_params *p, rv_error *err)
+                      const rv_examples_params *p, rv_record_writer *writer, rv_error *err)
 {
     rv_corpus corpus = {p->corpus, p->corpus_count};
     rv_corpus_options options = rv_corpus_options_default();
@@ -89,7 +91,21 @@ static rv_status find(rv_examples *e, rv_model *model, const rv_target *targets,
     rv_status status = RV_OK;
     for (size_t t = 0; status == RV_OK && t < e->count; t++)
         status = fill(&e->targets[t], &targets[t], &stats[t], model, &corpus, err);
+    for (size_t t = 0; writer && status == RV_OK && t < e->count; t++)
+        status = rv_examples_record(writer, model, &targets[t], &corpus, &options, &stats[t], p,
+                                    why, err);
     rv_corpus_stats_free(stats, e->count);
+    return status;
+}
+
+/* A question that failed leaves no file. */
+static rv_status close_output(rv_record_writer *writer, const char *path, rv_status status,
+                              rv_error *err)
+{
+    if (status != RV_OK) rv_record_writer_batch(writer)->length = 0;
+    rv_status closed = rv_record_writer_close(writer, status == RV_OK ? err : NULL);
+    if (status == RV_OK) status = closed;
+    if (status != RV_OK) unlink(path);
     return status;
 }
 
@@ -104,6 +120,7 @@ rv_status rv_examples_find(rv_examples **out, rv_model *model, const char *const
         return rv_fail(err, RV_ERR_USAGE, "tokens shown: expected at least 1, found 0");
     rv_examples *e = NULL;
     rv_target *targets = NULL;
+    rv_record_writer *writer = NULL;
     rv_status status;
     RV_GOTO(RV_NEW(e, 1, err));
     RV_GOTO(RV_NEW(targets, count, err));
@@ -112,8 +129,10 @@ rv_status rv_examples_find(rv_examples **out, rv_model *model, const char *const
     for (size_t t = 0; t < count; t++)
         RV_GOTO(rv_target_parse(&targets[t], names[t], &model->transformer->config,
                                 model->tokenizer, err));
-    RV_GOTO(find(e, model, targets, params, err));
+    if (params->output) RV_GOTO(rv_record_writer_open(&writer, params->output, false, err));
+    RV_GOTO(find(e, model, targets, params, writer, err));
 done:
+    if (writer) status = close_output(writer, params->output, status, err);
     for (size_t t = 0; targets && t < count; t++) rv_target_release(&targets[t]);
     free(targets);
     if (status == RV_OK)

@@ -21,6 +21,17 @@ static const char help[] =
     "writes one itself.\n"
     "Ctrl-C keeps what was found; the same command with --resume goes on.";
 
+/* A dream's record, and its tokens' ids as a plain list. */
+static json_t *with_ids(json_t *dream)
+{
+    json_t *ids = json_array(), *token;
+    size_t i;
+    json_array_foreach(json_object_get(dream, "tokens"), i, token)
+        json_array_append(ids, json_object_get(token, "id"));
+    json_object_set_new(dream, "ids", ids);
+    return dream;
+}
+
 /* The records as one object: provenance, and the frontier as a list. */
 static void print_json(const char *records, size_t length)
 {
@@ -31,7 +42,7 @@ static void print_json(const char *records, size_t length)
         json_t *record = json_loadb(line, bytes, JSON_ALLOW_NUL, NULL);
         const char *type = json_string_value(json_object_get(record, "type"));
         if (type && strcmp(type, "dream") == 0)
-            json_array_append(dreams, record);
+            json_array_append(dreams, with_ids(record));
         else if (type && (strcmp(type, "run") == 0 || strcmp(type, "end") == 0 ||
                           strcmp(type, "quantiles") == 0 || strcmp(type, "attribution") == 0))
             json_object_set(root, type, record);

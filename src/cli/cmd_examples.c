@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "reverie/examples.h"
+#include "dream_options.h"
 
 static const char help[] =
     "Reads a corpus once and shows where each TARGET is strongest, at either end, with its "
@@ -13,7 +13,11 @@ static const char help[] =
     "of a window, above all position 0, are left out. Asked again, the answer comes from an "
     "index on the disk.\n"
     "\n"
-    "  reverie examples smollm2-135m L8.N24 L8.N19 --corpus texts.txt --top 5";
+    "  reverie examples smollm2-135m L8.N24 L8.N19 --corpus texts.txt --top 5\n"
+    "  reverie examples smollm2-135m -L8.N24 --corpus texts.txt -o run.jsonl\n"
+    "  reverie report run.jsonl -o page.html\n"
+    "\n"
+    "RUN holds the places that are strongest in the direction that TARGET was written in.";
 
 static json_t *token_text(const rv_example_token *t)
 {
@@ -120,8 +124,11 @@ static int run(const command *self, int argc, char **argv)
          "tokens shown up to the strong one (default 32)"},
         {"bos", 0, OPTION_CHOICE, &bos, NULL,
          "begin windows with BOS or the document separator (default)"},
+        {"output", 'o', OPTION_STRING, &p.output, "RUN",
+         "file of the records (JSON lines), which reverie report shows"},
         {"threads", 't', OPTION_INTEGER, &threads, "N", "default: all processors"},
-        {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object"},
+        {"json", 0, OPTION_FLAG, &json, NULL,
+         "print one JSON object (docs/formats.md, \"examples\")"},
         {0}};
     arguments rest;
     int code = options_parse(&rest, argc, argv, self, options);
@@ -135,9 +142,13 @@ static int run(const command *self, int argc, char **argv)
     rv_error err;
     rv_examples *examples;
     if (rv_model_open(&model, rest.items[0], &open, &err) != RV_OK) return fail(&err);
+    char *line = command_line(argc, argv);
+    p.command = line;
+    p.top = (uint64_t)top;
     rv_status status =
         rv_examples_find(&examples, model, rest.items + 1, rest.count - 1, &p, &err);
     end_progress();
+    free(line);
     if (status == RV_OK && json)
         print_json(examples, (size_t)top);
     else if (status == RV_OK)

@@ -7,7 +7,8 @@
  *
  * The text is cut into windows of `window` tokens, each run by itself after BOS (where there is one). The
  * first `skip` positions of a window, position 0 above all, are attention sinks and warm-up: they count
- * nowhere. Files are read piece by piece, so that a corpus may be larger than memory. */
+ * nowhere. Files are read piece by piece, and what is kept does not grow with them: a corpus may be larger
+ * than memory. */
 #ifndef RV_CORPUS_H
 #define RV_CORPUS_H
 
@@ -26,6 +27,7 @@ typedef struct rv_corpus_options {
     size_t context; /* tokens kept with each: those that end there */
     size_t after;   /* and so many behind it */
     int32_t bos;    /* -1: none */
+    size_t values;  /* kept for all targets' quantiles; beyond it, a random sample is */
     int threads;
     rv_progress_fn progress;
     void *progress_context;

@@ -11,8 +11,13 @@ const double rv_quantile_levels[RV_QUANTILES] = {0.0001, 0.001, 0.01, 0.05, 0.1,
 
 rv_corpus_options rv_corpus_options_default(void)
 {
-    return (rv_corpus_options){
-        .tokens = 0, .window = 128, .skip = 12, .top = 64, .context = 12, .bos = -1};
+    return (rv_corpus_options){.tokens = 0,
+                               .window = 128,
+                               .skip = 12,
+                               .top = 64,
+                               .context = 12,
+                               .bos = -1,
+                               .values = (size_t)1 << 26};
 }
 
 size_t rv_corpus_window(const rv_config *config)
@@ -21,11 +26,16 @@ size_t rv_corpus_window(const rv_config *config)
     return window < config->context ? window : config->context;
 }
 
+enum { LEAST_KEPT = 1024 }; /* values of each target */
+
 /* One target's running figures. */
 typedef struct tally {
-    float *values; /* all that counted, for exact quantiles */
-    size_t count, room;
+    float *values; /* all that counted, or a random sample of them */
+    size_t kept, room, limit;
+    uint64_t count;
     double minimum, maximum;
+    double mean, m2, m3, m4; /* m2 = sum of (f - mean)^2, and so on */
+    rv_random random;
 } tally;
 
 typedef struct scanner {
@@ -73,6 +83,9 @@ static rv_status allocate(scanner *s, rv_error *err)
         RV_TRY(RV_NEW(s->tapped[t], rv_target_buffer(&s->targets[t], c, rows, T), err));
         RV_TRY(RV_NEW(s->stats[t].high, s->options->top, err));
         RV_TRY(RV_NEW(s->stats[t].low, s->options->top, err));
+        size_t share = s->options->values / s->count;
+        s->tallies[t].limit = share > LEAST_KEPT ? share : LEAST_KEPT;
+        s->tallies[t].random = rv_random_stream(0, 0xc1, (uint32_t)t);
         s->tallies[t].minimum = INFINITY;
         s->tallies[t].maximum = -INFINITY;
     }
@@ -153,20 +166,37 @@ static rv_status offer(const scanner *s, rv_corpus_hit *list, size_t *count, dou
     return fill_hit(s, &list[at], w, i, row, values, err);
 }
 
+/* Moments in one pass (Pebay 2008), quantiles from a reservoir (Vitter 1985, algorithm R). */
+static rv_status tally_value(tally *a, double f, rv_error *err)
+{
+    double n = (double)++a->count, delta = f - a->mean, step = delta / n, step2 = step * step,
+           term = delta * step * (n - 1);
+    a->mean += step;
+    a->m4 += term * step2 * (n * n - 3 * n + 3) + 6 * step2 * a->m2 - 4 * step * a->m3;
+    a->m3 += term * step * (n - 2) - 3 * step * a->m2;
+    a->m2 += term;
+    if (f < a->minimum) a->minimum = f;
+    if (f > a->maximum) a->maximum = f;
+    if (a->kept < a->limit) {
+        RV_TRY(rv_grow((void **)&a->values, &a->room, a->kept + 1, sizeof *a->values, err));
+        a->values[a->kept++] = (float)f;
+        return RV_OK;
+    }
+    uint64_t place = rv_random_below(&a->random, a->count);
+    if (place < a->limit) a->values[place] = (float)f;
+    return RV_OK;
+}
+
 static rv_status tally_target(scanner *s, size_t t, size_t windows, rv_error *err)
 {
     tally *a = &s->tallies[t];
     rv_corpus_stats *out = &s->stats[t];
     rv_target_values(s->values, &s->targets[t], s->pass, s->tapped[t], s->logits);
     for (size_t w = 0, row = 0; w < windows; row += s->lengths[w], w++) {
-        RV_TRY(rv_grow((void **)&a->values, &a->room, a->count + s->lengths[w],
-                       sizeof *a->values, err));
         for (size_t i = s->options->skip; i < s->lengths[w]; i++) {
             double f = (double)s->values[row + i];
             if (!isfinite(f)) continue;
-            a->values[a->count++] = (float)f;
-            if (f < a->minimum) a->minimum = f;
-            if (f > a->maximum) a->maximum = f;
+            RV_TRY(tally_value(a, f, err));
             RV_TRY(offer(s, out->high, &out->high_count, 1, w, i, row + i, s->values, err));
             RV_TRY(offer(s, out->low, &out->low_count, -1, w, i, row + i, s->values, err));
         }
@@ -192,22 +222,15 @@ static rv_status summarise(const scanner *s, size_t t, rv_error *err)
     o->positions = a->count;
     o->minimum = a->minimum;
     o->maximum = a->maximum;
-    double sum = 0, m2 = 0, m3 = 0, m4 = 0, n = (double)a->count;
-    for (size_t i = 0; i < a->count; i++) sum += (double)a->values[i];
-    o->mean = sum / n;
-    for (size_t i = 0; i < a->count; i++) {
-        double d = (double)a->values[i] - o->mean, d2 = d * d;
-        m2 += d2;
-        m3 += d2 * d;
-        m4 += d2 * d2;
-    }
-    o->deviation = sqrt(m2 / n);
-    o->skewness = m2 > 0 ? m3 / n / pow(m2 / n, 1.5) : 0;
-    o->kurtosis = m2 > 0 ? m4 / n / (m2 / n * (m2 / n)) : 0;
-    qsort(a->values, a->count, sizeof *a->values, compare);
+    double n = (double)a->count, variance = a->m2 / n;
+    o->mean = a->mean;
+    o->deviation = sqrt(variance);
+    o->skewness = variance > 0 ? a->m3 / n / pow(variance, 1.5) : 0;
+    o->kurtosis = variance > 0 ? a->m4 / n / (variance * variance) : 0;
+    qsort(a->values, a->kept, sizeof *a->values, compare);
     for (size_t q = 0; q < RV_QUANTILES; q++) {
-        double at = rv_quantile_levels[q] * (n - 1);
-        size_t below = (size_t)at, above = below + 1 < a->count ? below + 1 : below;
+        double at = rv_quantile_levels[q] * (double)(a->kept - 1);
+        size_t below = (size_t)at, above = below + 1 < a->kept ? below + 1 : below;
         double part = at - (double)below;
         o->quantile[q] =
             (double)a->values[below] * (1 - part) + (double)a->values[above] * part;
