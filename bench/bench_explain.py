@@ -33,15 +33,15 @@ def corpus_options(args):
 
 
 def finished(path):
-    """Whether a run file is whole."""
-    return not os.path.exists(path + ".journal") and any(r["type"] == "end" for r in read_records(path))
+    """Whether a run file is there and whole."""
+    return os.path.exists(path) and not os.path.exists(path + ".journal") and any(r["type"] == "end" for r in read_records(path))
 
 
 def dream(target, sign, args):
     """The run file of a dream of the target, and its budget."""
     found = [p for p in sorted(glob.glob(os.path.join(args.dreams, MODEL, f"{target}-reverie-1-*.jsonl"))) if finished(p)]
     path = found[0] if found else os.path.join(args.runs, f"{target}-dream.jsonl")
-    if not found:
+    if not finished(path):
         subprocess.run([TOOL, "dream", MODEL, "--budget", str(args.budget), *corpus_options(args), "--resume",
                         "--threads", str(args.threads), "-o", path, "--", sign + target],
                        check=True, stdout=subprocess.DEVNULL)

@@ -11,15 +11,32 @@
 #include "explain/evidence.h"
 #include "model/pass.h"
 
-enum { ROWS = 512, SEQUENCES = 64, LOGIT_ROWS = 16, LEAST_ROOM = 2048, CANDIDATE_TOKENS = 2 };
+enum {
+    TALKS = 2,
+    ROWS = 512,
+    SEQUENCES = 64,
+    LOGIT_ROWS = 16,
+    LEAST_ROOM = 2048,
+    CANDIDATE_TOKENS = 2,
+    WORTH = 64
+};
+
+/* A conversation as far as it was read. */
+typedef struct memory {
+    rv_prefix *cache; /* keys and values of `held`; NULL: never used */
+    rv_ids held;
+    uint64_t used; /* turn in which it last went on */
+} memory;
 
 typedef struct local {
     rv_model *model;
     bool plain;      /* no chat template that we know */
     bool adds_space; /* the tokenizer puts a space before whatever it encodes */
     rv_pass *pass;
-    rv_prefix *cache; /* keys and values of `held` */
-    rv_ids held;
+    size_t room;         /* positions of the pass and of each cache */
+    memory talks[TALKS]; /* explaining and simulating alternate: neither is read anew */
+    memory *now;
+    uint64_t turns;
     real *logits; /* (LOGIT_ROWS, V) */
     rv_progress_fn progress;
     void *progress_context;
@@ -154,10 +171,13 @@ static bool knows_template(const local *l)
 static void forget(local *l)
 {
     rv_pass_free(l->pass);
-    rv_prefix_free(l->cache);
+    for (size_t i = 0; i < TALKS; i++) {
+        rv_prefix_free(l->talks[i].cache);
+        l->talks[i].cache = NULL;
+        l->talks[i].held.count = 0;
+    }
     l->pass = NULL;
-    l->cache = NULL;
-    l->held.count = 0;
+    l->room = 0;
 }
 
 /* Room for so many positions. */
@@ -171,14 +191,15 @@ static rv_status make_room(local *l, size_t positions, rv_error *err)
             "%s: the question and its answer need %zu tokens, the model has %zu; show "
             "fewer or shorter texts",
             l->model->name, positions, context);
-    if (l->cache && l->cache->capacity >= positions) return RV_OK;
+    if (l->room >= positions) return RV_OK;
     forget(l);
     while (room < positions) room *= 2;
     if (room > context) room = context;
-    RV_TRY(rv_prefix_new(&l->cache, t, room, err));
     rv_pass_options options = {
         .rows = ROWS, .sequences = SEQUENCES, .positions = room, .threads = l->model->threads};
-    return rv_pass_new(&l->pass, t, &options, err);
+    RV_TRY(rv_pass_new(&l->pass, t, &options, err));
+    l->room = room;
+    return RV_OK;
 }
 
 static size_t common(const rv_ids *a, const rv_ids *b)
@@ -186,6 +207,24 @@ static size_t common(const rv_ids *a, const rv_ids *b)
     size_t n = 0;
     while (n < a->count && n < b->count && a->items[n] == b->items[n]) n++;
     return n;
+}
+
+/* Goes on with the conversation that shares most with ids, or begins one in place of the one that was left
+ * longest ago. Outputs how many tokens are shared. */
+static rv_status resume(local *l, size_t *shared, const rv_ids *ids, rv_error *err)
+{
+    memory *best = l->talks, *oldest = l->talks;
+    for (memory *t = l->talks; t < l->talks + TALKS; t++) {
+        if (common(&t->held, ids) > common(&best->held, ids)) best = t;
+        if (t->used < oldest->used) oldest = t;
+    }
+    size_t most = common(&best->held, ids);
+    l->now = most >= WORTH || 2 * most >= ids->count ? best : oldest;
+    l->now->used = ++l->turns;
+    if (!l->now->cache)
+        RV_TRY(rv_prefix_new(&l->now->cache, l->model->transformer, l->room, err));
+    *shared = common(&l->now->held, ids);
+    return RV_OK;
 }
 
 static rv_status run(local *l, const rv_sequence *sequences, size_t count, rv_error *err)
@@ -201,16 +240,17 @@ static rv_status advance(local *l, const rv_ids *ids, size_t from, size_t count,
 {
     rv_sequence sequence = {.ids = ids->items + from,
                             .count = count,
-                            .prefix = from ? l->cache : NULL,
+                            .prefix = from ? l->now->cache : NULL,
                             .shared = from,
-                            .save = l->cache};
+                            .save = l->now->cache};
     const rv_progress event = {"the local model reads", "tokens", NULL, (double)from,
                                (double)ids->count};
     if (l->progress && count > 1 && !l->progress(l->progress_context, &event))
         return rv_fail(err, RV_ERR_CANCELLED, "cancelled");
-    l->held.count = from;
+    l->now->held.count = from;
     RV_TRY(run(l, &sequence, 1, err));
-    for (size_t i = 0; i < count; i++) RV_TRY(rv_ids_push(&l->held, ids->items[from + i], err));
+    for (size_t i = 0; i < count; i++)
+        RV_TRY(rv_ids_push(&l->now->held, ids->items[from + i], err));
     return RV_OK;
 }
 
@@ -256,7 +296,8 @@ static bool ends_answer(const local *l, rv_text *text)
 static rv_status generate(local *l, rv_text *text, rv_ids *ids, const rv_chat_request *request,
                           size_t *made, rv_error *err)
 {
-    size_t prompt = ids->count, from = common(&l->held, ids), row = 0;
+    size_t prompt = ids->count, from, row = 0;
+    RV_TRY(resume(l, &from, ids, err));
     if (from == ids->count) from--;
     for (size_t count; from < ids->count; from += count) {
         count = ids->count - from < ROWS ? ids->count - from : ROWS;
@@ -379,7 +420,7 @@ static rv_status add_second_token(probing *p, size_t c, rv_error *err)
             rows[b] = b;
             branches[b] = (rv_sequence){.ids = p->candidates[c].ids,
                                         .count = 1,
-                                        .prefix = p->l->cache,
+                                        .prefix = p->l->now->cache,
                                         .shared = p->ends[first + b] + 1};
         }
         RV_TRY(run(p->l, branches, count, err));
@@ -413,7 +454,8 @@ static rv_status local_probe(void *self, double *logprobs, size_t *tokens,
     memset(logprobs, 0, probe->piece_count * probe->candidate_count * sizeof *logprobs);
     *tokens = p.ids.count;
     RV_GOTO(make_room(p.l, p.ids.count + 1, err));
-    size_t from = common(&p.l->held, &p.ids);
+    size_t from;
+    RV_GOTO(resume(p.l, &from, &p.ids, err));
     if (from > p.ends[0]) from = p.ends[0];
     for (size_t count; from < p.ids.count; from += count) {
         count = p.ids.count - from < ROWS ? p.ids.count - from : ROWS;
@@ -435,7 +477,7 @@ static void local_close(void *self)
 {
     local *l = self;
     forget(l);
-    rv_ids_release(&l->held);
+    for (size_t i = 0; i < TALKS; i++) rv_ids_release(&l->talks[i].held);
     free(l->logits);
     free(l);
 }

@@ -13,8 +13,9 @@ enum {
     WARM_UP = 32,           /* positions of a window that count nowhere */
     BATCH = 16,             /* texts run together */
     PLACES = 40,            /* strong positions that do not overlap */
-    RANDOM = 24,            /* texts cut at random ... */
-    SAMPLES = 64,           /* ... of so many, the others for the quantiles */
+    RANDOM = 15,            /* texts cut at random: at least so many, ... */
+    MOST_RANDOM = 300,      /* ... at most so many where large splits want more, ... */
+    OTHERS = 24,            /* ... and so many for the quantiles */
     QUANTILES = 4,
     SHOWN = 32, /* tokens of a random text */
     PROMOTED = 20
@@ -192,13 +193,15 @@ static rv_status deal_quantiles(rv_evidence *out, rv_activation_records *texts, 
 static rv_status add_random(rv_evidence *out, rv_model *m, const rv_target *target,
                             const rv_corpus *corpus, const rv_explain_options *o, rv_error *err)
 {
-    size_t length = WARM_UP + SHOWN, found = 0, count;
+    size_t length = WARM_UP + SHOWN, found = 0, count,
+           random = o->per_split > MOST_RANDOM / 3 ? MOST_RANDOM : 3 * (size_t)o->per_split;
+    if (random < RANDOM) random = RANDOM;
     int32_t *ids = NULL;
     sampler s = {0};
     rv_activation_records others = {0};
     rv_status status = RV_OK;
-    RV_GOTO(RV_NEW(ids, SAMPLES * length, err));
-    RV_GOTO(rv_corpus_sample(ids, &found, corpus, m->tokenizer, length, SAMPLES,
+    RV_GOTO(RV_NEW(ids, (random + OTHERS) * length, err));
+    RV_GOTO(rv_corpus_sample(ids, &found, corpus, m->tokenizer, length, random + OTHERS,
                              (size_t)o->corpus_tokens, o->seed, err));
     RV_GOTO(sampler_new(&s, m, target, err));
     for (size_t first = 0; first < found; first += count) {
@@ -206,7 +209,7 @@ static rv_status add_random(rv_evidence *out, rv_model *m, const rv_target *targ
         count = found - first < BATCH ? found - first : BATCH;
         RV_GOTO(measure(&s, values[0], ids + first * length, count, err));
         for (size_t t = 0; t < count; t++)
-            RV_GOTO(add_ids(first + t < RANDOM ? &out->random : &others, m,
+            RV_GOTO(add_ids(first + t < random ? &out->random : &others, m,
                             ids + (first + t) * length + WARM_UP, values[t], SHOWN, err));
     }
     if (others.count >= QUANTILES) status = deal_quantiles(out, &others, err);
