@@ -34,7 +34,7 @@ def plan(name):
     model = "smollm2-135m"
     if name == "first":  # the first 4 neurons, all methods
         runs = [(model, smollm2(i), m, s, 60000) for s in (1, 2, 3) for i in range(1, 5) for m in METHODS]
-        return sorted(runs, key=lambda r: r[3] > 1 and r[2] not in METHODS[:3])
+        return sorted(runs, key=lambda r: r[2] not in METHODS[:3])
     if name == "short":
         runs = [(model, smollm2(i), m, s, 60000) for s in (1, 2, 3) for i in range(1, 31) for m in METHODS[:2]]
         return runs + [(model, smollm2(i), m, s, 60000) for s in (1, 2, 3) for i in range(1, 13) for m in METHODS[2:]]
@@ -109,7 +109,7 @@ def summarise(run, records, seconds):
         "headline": headline and {"text": headline["text"], "g": headline["activation"],
                                   "xe": headline["cross_entropy"]},
         "median_xe": quantiles["cross_entropy_50"],
-        "forward_tokens": end["forward_tokens"], "backward_tokens": end["backward_tokens"],
+        "forward_tokens": end["forward_tokens"], "backward_tokens": end.get("backward_tokens", 0),
         "search_seconds": end["seconds"], "seconds": seconds,
         "processor": processor(), "date": datetime.date.today().isoformat(),
     }
