@@ -36,7 +36,7 @@ typedef struct rv_dream_params {
     size_t corpus_count;    /* 0: texts that the model itself writes */
     uint64_t corpus_tokens; /* of the corpus at most so many; 0: all */
     bool as_published;      /* epo: the published code's behaviour, defects included */
-    bool exact;             /* evaluate every candidate in full */
+    bool exact;             /* every candidate in full and in float32 */
     bool attribution;       /* of the headline dream */
     const char *output;     /* file of the records; NULL: none */
     bool resume;            /* go on with an interrupted run in `output` */

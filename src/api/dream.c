@@ -359,6 +359,9 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
                                           .as_published = p->as_published,
                                           .exact = p->exact,
                                           .threads = d->model->threads};
+    // screening is not for the published search, which has none, nor where bf16 is not faster
+    d->narrow = !p->exact && !p->as_published && d->model->transformer->kernels->narrow;
+    if (d->narrow) RV_TRY(rv_transformer_narrow(d->model->transformer, err));
     size_t needed = d->dreamer->members * p->most;
     if (p->budget < needed)
         return rv_fail(
@@ -368,7 +371,8 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
     return RV_OK;
 }
 
-/* The published search scores without BOS; what it found is judged again with it. */
+/* The published search scores without BOS, and children may be judged in bf16; what was found is judged again as
+ * it should be. */
 static rv_status search(rv_dreaming *d, rv_search **out, rv_error *err)
 {
     rv_search_params params = d->search_params;
@@ -376,6 +380,7 @@ static rv_status search(rv_dreaming *d, rv_search **out, rv_error *err)
     params.step = on_step;
     params.context = d;
     params.journal = d->output.journal;
+    params.narrow = d->narrow;
     d->bare.prefix =
         (rv_ids_view){d->prefix.items + (d->bos >= 0), d->prefix.count - (d->bos >= 0)};
     RV_TRY(rv_search_new(out, d->params->as_published ? &d->bare : &d->problem, &params,

@@ -66,13 +66,15 @@ static json_t *texts_json(const char *const *texts, size_t count)
     return list;
 }
 
-static rv_status put_options(char **out, const rv_dream_params *p, rv_error *err)
+static rv_status put_options(char **out, const rv_dreaming *d, rv_error *err)
 {
-    json_t *json = json_pack("{s:b, s:b, s:f, s:o, s:o, s:I}", "as_published",
-                             (int)p->as_published, "exact", (int)p->exact, "repetition",
-                             p->repetition, "prompts", texts_json(p->prompts, p->prompt_count),
-                             "forbidden", texts_json(p->forbidden, p->forbidden_count),
-                             "corpus_tokens", (json_int_t)p->corpus_tokens);
+    const rv_dream_params *p = d->params;
+    json_t *json =
+        json_pack("{s:b, s:b, s:b, s:f, s:o, s:o, s:I}", "as_published", (int)p->as_published,
+                  "exact", (int)p->exact, "narrow", (int)d->narrow, "repetition", p->repetition,
+                  "prompts", texts_json(p->prompts, p->prompt_count), "forbidden",
+                  texts_json(p->forbidden, p->forbidden_count), "corpus_tokens",
+                  (json_int_t)p->corpus_tokens);
     *out = json ? json_dumps(json, JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);
     return *out ? RV_OK : rv_fail_memory(err, 0);
@@ -83,7 +85,7 @@ static rv_status fill_run(rv_run_record *out, run_texts *texts, rv_dreaming *d, 
     const rv_dream_params *p = d->params;
     rv_time_now(texts->started);
     position_name(texts->position, &d->target);
-    RV_TRY(put_options(&texts->options, p, err));
+    RV_TRY(put_options(&texts->options, d, err));
     rv_run_record r = rv_run_record_empty();
     r.command = p->command;
     r.target = (rv_target_entry){d->target.name, d->target.written, (double)d->target.sign,
@@ -290,8 +292,11 @@ static rv_status fresh_new(fresh *f, const rv_dreaming *d, rv_error *err)
 {
     const rv_transformer *m = d->model->transformer;
     f->rows = d->prefix.count + d->params->most + d->suffix.count;
-    rv_pass_options options = {f->rows, 1, f->rows, rv_target_needs_keep(&d->target),
-                               d->model->threads};
+    rv_pass_options options = {.rows = f->rows,
+                               .sequences = 1,
+                               .positions = f->rows,
+                               .keep = rv_target_needs_keep(&d->target),
+                               .threads = d->model->threads};
     RV_TRY(rv_pass_new(&f->pass, m, &options, err));
     RV_TRY(RV_NEW(f->nll, f->rows, err));
     RV_TRY(RV_NEW(f->values, f->rows, err));
@@ -454,7 +459,7 @@ done:
     return status;
 }
 
-/* The front as the problem defines it: what the published search found without BOS is judged again. */
+/* The front as the problem defines it: what was found without BOS or with children in bf16 is judged again. */
 static rv_status settle_front(rv_dreaming *d, rv_search *found, rv_search **judged,
                               rv_error *err)
 {
@@ -462,7 +467,7 @@ static rv_status settle_front(rv_dreaming *d, rv_search *found, rv_search **judg
     params.as_published = false;
     params.journal = NULL;
     for (size_t i = 0; i < found->front.count; i++) found->front.items[i].parent = -1;
-    if (!d->params->as_published) return RV_OK;
+    if (!d->params->as_published && !d->narrow) return RV_OK;
     RV_TRY(rv_search_new(judged, &d->problem, &params, 0, 256, err));
     return rv_search_judge(*judged, found->front.items, found->front.count, err);
 }

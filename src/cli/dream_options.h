@@ -40,7 +40,8 @@ dream_options dream_options_default(void);
          &(o).dream.repetition, "NATS", "penalty for repeated tokens (default 0)"},              \
         {"fluency",    0,       OPTION_STRING,                                                   \
          &(o).fluency, "MODEL", "a second model whose opinion on fluency counts as much"},       \
-        {"exact", 0, OPTION_FLAG, &(o).dream.exact, NULL, "evaluate every candidate in full"},   \
+        {"exact",          0,    OPTION_FLAG,                                                    \
+         &(o).dream.exact, NULL, "judge every candidate in full and in float32"},                \
         {"bos",         0,                                                                       \
          OPTION_CHOICE, &(o).bos,                                                                \
          NULL,          "begin with BOS or the document separator (default); --no-bos: do not"}, \

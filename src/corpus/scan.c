@@ -66,7 +66,11 @@ static rv_status allocate(scanner *s, rv_error *err)
     rows = s->windows * T;
     bool keep = false;
     for (size_t t = 0; t < s->count; t++) keep = keep || rv_target_needs_keep(&s->targets[t]);
-    rv_pass_options options = {rows, s->windows, T, keep, s->options->threads};
+    rv_pass_options options = {.rows = rows,
+                               .sequences = s->windows,
+                               .positions = T,
+                               .keep = keep,
+                               .threads = s->options->threads};
     RV_TRY(rv_pass_new(&s->pass, s->model, &options, err));
     RV_TRY(RV_NEW(s->ids, rows, err));
     RV_TRY(RV_NEW(s->offsets, rows, err));

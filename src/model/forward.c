@@ -78,6 +78,15 @@ static void save_keys(const rv_pass *p, size_t layer, const rv_layer_values *v)
     }
 }
 
+/* out (rows, M) = or += in (rows, K) * matrix. */
+static void multiply(const rv_pass *p, real *out, size_t ldo, const real *in, size_t ldi,
+                     const rv_matrix *m, rv_epilogue epilogue)
+{
+    const rv_kernels *k = p->model->kernels;
+    (p->options.narrow ? k->linear_forward_narrow : k->linear_forward)(
+        out, ldo, in, ldi, m, p->rows, epilogue, p->options.threads);
+}
+
 /* n1 -> qkv: projection, norms of queries and keys, rotation. */
 static void project(rv_pass *p, size_t layer, const rv_layer_values *v)
 {
@@ -86,7 +95,7 @@ static void project(rv_pass *p, size_t layer, const rv_layer_values *v)
     const rv_block *b = &p->model->blocks[layer];
     size_t Q = p->query_width, K = p->key_width, W = p->qkv_width, D = c->head_size;
     int threads = p->options.threads;
-    k->linear_forward(v->qkv, W, v->n1, c->width, &b->qkv, p->rows, RV_STORE, threads);
+    multiply(p, v->qkv, W, v->n1, c->width, &b->qkv, RV_STORE);
     rv_visit(p, RV_SITE_Q, layer, v->qkv, W, Q);
     rv_visit(p, RV_SITE_K, layer, v->qkv + Q, W, K);
     rv_visit(p, RV_SITE_V, layer, v->qkv + Q + K, W, K);
@@ -112,14 +121,12 @@ static void add_branch(rv_pass *p, size_t layer, real *stream, const real *in, s
                        real *rstd, rv_site_kind site)
 {
     size_t C = p->model->config.width;
-    const rv_kernels *k = p->model->kernels;
     if (!post->weight && !rv_tapped(p, site, layer)) {
-        k->linear_forward(stream, C, in, in_width, m, p->rows, RV_ACCUMULATE,
-                          p->options.threads);
+        multiply(p, stream, C, in, in_width, m, RV_ACCUMULATE);
         return;
     }
     real *out = post->weight ? raw : p->branch;
-    k->linear_forward(out, C, in, in_width, m, p->rows, RV_STORE, p->options.threads);
+    multiply(p, out, C, in, in_width, m, RV_STORE);
     if (post->weight) rv_norm_forward(p, p->branch, mean, rstd, raw, post);
     rv_visit(p, site, layer, p->branch, C, C);
     for (size_t i = 0; i < p->rows * C; i++) stream[i] += p->branch[i];
@@ -148,8 +155,7 @@ static void mlp_block(rv_pass *p, size_t layer, const rv_layer_values *v, real *
     const rv_kernels *k = p->model->kernels;
     const rv_block *b = &p->model->blocks[layer];
     size_t F = c->mlp_width, W = p->up_width;
-    k->linear_forward(v->pre, W, v->n2, c->width, &b->up, p->rows, RV_STORE,
-                      p->options.threads);
+    multiply(p, v->pre, W, v->n2, c->width, &b->up, RV_STORE);
     rv_visit(p, RV_SITE_MLP_PRE, layer, v->pre, W, F);
     if (c->gated) rv_visit(p, RV_SITE_MLP_PRE_LINEAR, layer, v->pre + F, W, F);
     k->activation_forward(v->post, F, v->pre, W, c->gated ? v->pre + F : NULL, W, p->rows, F,

@@ -21,16 +21,31 @@ static void fill_lse(rv_pass *p)
     size_t C = c->width, count = 0;
     for (size_t s = 0; s < p->sequence_count; s++) {
         rv_row_span span = p->spans[s];
-        size_t needed = span.count - (p->sequences[s].save == NULL);
-        for (size_t i = 0; i < needed; i++) p->index[count++] = span.row + i;
+        const rv_sequence *q = &p->sequences[s];
+        size_t needed = span.count - (q->save == NULL);
+        for (size_t i = 0; i < needed; i++) {
+            p->labels[count] = q->ids && i + 1 < span.count ? q->ids[i + 1] : -1;
+            p->index[count++] = span.row + i;
+        }
     }
     for (size_t i = 0; i < count; i++)
         memcpy(p->gathered + i * C, p->hidden + p->index[i] * C, C * sizeof *p->hidden);
+    const rv_kernels *k = p->model->kernels;
     if (count)
-        p->model->kernels->logsumexp_forward(p->weights, NULL, p->gathered, C, NULL,
-                                             p->model->head, count, c->vocabulary,
-                                             (real)c->logit_softcap, p->options.threads);
+        (p->options.narrow ? k->logsumexp_forward_narrow : k->logsumexp_forward)(
+            p->weights, p->label_logit, p->gathered, C, p->labels, p->model->head, count,
+            c->vocabulary, (real)c->logit_softcap, p->options.threads);
     for (size_t i = 0; i < count; i++) p->lse[p->index[i]] = p->weights[i];
+    // back to their rows, from the last on: index[i] >= i
+    for (size_t i = count; i-- > 0;) p->label_logit[p->index[i]] = p->label_logit[i];
+}
+
+/* The logit of the token behind a row. Narrow ones must come from the sum they belong to, so that rounding
+ * cancels; exact ones are computed alone, as first_loss does, so that it is the same number everywhere. */
+static real next_logit(const rv_pass *p, size_t row, int32_t id)
+{
+    return p->options.narrow ? p->label_logit[row]
+                             : logit(p, p->hidden + row * p->model->config.width, id);
 }
 
 /* The first own token is predicted by the last shared position, which a prefix holds. */
@@ -60,7 +75,6 @@ static void save_losses(const rv_pass *p, const real *nll)
 
 void rv_pass_losses(rv_pass *p, real *nll)
 {
-    size_t C = p->model->config.width;
     fill_lse(p);
     for (size_t s = 0; s < p->sequence_count; s++) {
         const rv_sequence *q = &p->sequences[s];
@@ -68,9 +82,7 @@ void rv_pass_losses(rv_pass *p, real *nll)
         size_t row = p->spans[s].row;
         out[0] = first_loss(p, q);
         for (size_t i = 1; i < q->count; i++)
-            out[i] = q->ids ? p->lse[row + i - 1] -
-                                  logit(p, p->hidden + (row + i - 1) * C, q->ids[i])
-                            : 0;
+            out[i] = q->ids ? p->lse[row + i - 1] - next_logit(p, row + i - 1, q->ids[i]) : 0;
     }
     save_losses(p, nll);
 }

@@ -79,6 +79,7 @@ static size_t place_all(rv_pass *p, real *base)
     p->branch = place(&l, R * C);
     p->gathered = place(&l, R * C);
     p->lse = place(&l, R);
+    p->label_logit = place(&l, R);
     p->weights = place(&l, R);
     p->ones = place(&l, C > c->head_size ? C : c->head_size);
     if (p->options.keep) {

@@ -30,6 +30,8 @@ typedef struct rv_pass_options {
         positions; /* at most so many positions in a sequence, prefix included; 0: the context */
     bool keep;     /* keep what backward needs (every layer's values) */
     int threads;   /* 0: as many as there are processors */
+    bool
+        narrow; /* products in bf16 where the model has narrow weights: for screening, without keep */
 } rv_pass_options;
 
 typedef struct rv_sequence {

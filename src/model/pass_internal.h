@@ -44,11 +44,12 @@ struct rv_pass {
     rv_layer_values *layers; /* (L) */
     real *stream;            /* (rows, C) behind the last block that ran */
     real *final_mean, *final_rstd, *hidden;
-    real *branch;   /* (rows, C) scratch: what attention or MLP adds */
-    real *gathered; /* (rows, C) scratch */
-    real *lse;      /* (rows) */
-    real *weights;  /* (rows) scratch */
-    real *ones;     /* (max(C, D)) */
+    real *branch;      /* (rows, C) scratch: what attention or MLP adds */
+    real *gathered;    /* (rows, C) scratch */
+    real *lse;         /* (rows) */
+    real *label_logit; /* (rows) of the token behind */
+    real *weights;     /* (rows) scratch */
+    real *ones;        /* (max(C, D)) */
 
     /* attention: segments of every sequence, filled anew for each layer */
     rv_segment *segments;

@@ -222,6 +222,18 @@ size_t rv_config_bytes(const rv_config *c)
     return numbers * sizeof(real);
 }
 
+rv_status rv_transformer_narrow(rv_transformer *m, rv_error *err)
+{
+    if (m->embedding.narrow) return RV_OK; // done last, so all are there
+    if (m->untied_head.data) RV_TRY(rv_matrix_narrow(&m->untied_head, m->kernels, err));
+    for (size_t l = 0; l < m->config.layers; l++) {
+        rv_matrix *const all[] = {&m->blocks[l].qkv, &m->blocks[l].o, &m->blocks[l].up,
+                                  &m->blocks[l].down};
+        for (size_t i = 0; i < 4; i++) RV_TRY(rv_matrix_narrow(all[i], m->kernels, err));
+    }
+    return rv_matrix_narrow(&m->embedding, m->kernels, err);
+}
+
 static size_t matrix_bytes(const rv_matrix *m)
 {
     size_t numbers = m->panels * m->width * (m->K + (m->bias != NULL));

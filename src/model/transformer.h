@@ -59,6 +59,10 @@ rv_status rv_transformer_new(rv_transformer **out, const rv_config *config,
  * sqrt(2 L), as GPT-2 initialises), biases zero. Same seed, same weights. */
 rv_status rv_transformer_randomise(rv_transformer *model, uint64_t seed, rv_error *err);
 
+/* Adds copies of the matrices in bf16 (half as much again) for passes that are `narrow`, where the kernels have
+ * a use for them. */
+rv_status rv_transformer_narrow(rv_transformer *model, rv_error *err);
+
 void rv_transformer_free(rv_transformer *model); /* NULL is fine */
 
 /* Whether a transformer of this shape can be: the rotary size, and the product of all sizes. */

@@ -84,8 +84,11 @@ static rv_status allocate(beam *b, rv_error *err)
     size_t children = b->room * b->room, span = 1 + q->suffix.count,
            positions = q->prefix.count + b->n + q->suffix.count,
            rows = children * span > b->n ? children * span : b->n;
-    rv_pass_options options = {rows, children, positions, rv_target_needs_keep(q->target),
-                               b->search->params.threads};
+    rv_pass_options options = {.rows = rows,
+                               .sequences = children,
+                               .positions = positions,
+                               .keep = rv_target_needs_keep(q->target),
+                               .threads = b->search->params.threads};
     RV_TRY(rv_pass_new(&b->pass, q->model, &options, err));
     RV_TRY(new_strands(&b->strands, b, err));
     RV_TRY(new_strands(&b->next, b, err));

@@ -16,7 +16,11 @@ static rv_status allocate(rv_continuous *c, rv_error *err)
     const rv_config *config = &q->model->config;
     size_t S = c->members, n = c->length, C = config->width, V = config->vocabulary,
            positions = q->prefix.count + c->span, rows = S * c->span;
-    rv_pass_options options = {rows, S, positions, true, c->search->params.threads};
+    rv_pass_options options = {.rows = rows,
+                               .sequences = S,
+                               .positions = positions,
+                               .keep = true,
+                               .threads = c->search->params.threads};
     RV_TRY(rv_pass_new(&c->pass, q->model, &options, err));
     RV_TRY(RV_NEW(c->penalty, S, err));
     RV_TRY(RV_NEW(c->inputs, rows * C, err));

@@ -85,11 +85,20 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
     e->rows = judged_rows(e->span, children);
     e->sequences_max = larger(children, 1);
     bool keep = rv_target_needs_keep(q->target);
-    rv_pass_options judging = {e->rows, e->sequences_max, positions, keep, s->params.threads};
+    rv_pass_options judging = {.rows = e->rows,
+                               .sequences = e->sequences_max,
+                               .positions = positions,
+                               .keep = keep,
+                               .threads = s->params.threads,
+                               .narrow = s->params.narrow && !keep};
     RV_TRY(rv_pass_new(&e->judging, q->model, &judging, err));
     size_t expanded = members * e->span, rows = larger(e->rows, expanded);
     if (members) {
-        rv_pass_options expanding = {expanded, members, positions, true, s->params.threads};
+        rv_pass_options expanding = {.rows = expanded,
+                                     .sequences = members,
+                                     .positions = positions,
+                                     .keep = true,
+                                     .threads = s->params.threads};
         RV_TRY(rv_pass_new(&e->expanding, q->model, &expanding, err));
     }
     RV_TRY(RV_NEW(e->sequences, larger(e->sequences_max, members), err));
@@ -178,9 +187,14 @@ size_t rv_search_plan_bytes(const rv_transformer *m, size_t members, size_t chil
                             size_t fixed, size_t span, bool keep)
 {
     const rv_config *c = &m->config;
-    rv_pass_options judging = {judged_rows(span, children), larger(children, 1), fixed + span,
-                               keep, 1};
-    rv_pass_options expanding = {members * span, members, fixed + span, true, 1};
+    rv_pass_options judging = {.rows = judged_rows(span, children),
+                               .sequences = larger(children, 1),
+                               .positions = fixed + span,
+                               .keep = keep};
+    rv_pass_options expanding = {.rows = members * span,
+                                 .sequences = members,
+                                 .positions = fixed + span,
+                                 .keep = true};
     size_t tables = members * span * c->vocabulary * 3 * sizeof(real);
     size_t caches =
         (members + 1) * c->layers * span * 2 * c->kv_heads * c->head_size * sizeof(real);

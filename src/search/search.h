@@ -50,6 +50,7 @@ typedef struct rv_search_params {
     double repetition;  /* added to xe for every token beyond the first of its kind, / n */
     bool as_published;  /* epo: with the defects of the published code */
     bool exact;         /* evaluate every candidate in full */
+    bool narrow;        /* children in bf16: g and xe are then good to about 1 % */
     int threads;
     /* Called between steps with the state; false stops. May be NULL. */
     bool (*step)(void *context, const struct rv_search *search);
