@@ -38,7 +38,7 @@ TOOL     := $(BUILD)/reverie
 
 objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-dream lint format install clean fuzz fuzzers
+.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-peers bench-dream lint format install clean fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -127,6 +127,10 @@ $(BUILD)/bench/%: $(BUILD)/float/bench/%.o $(LIBRARY)
 
 bench: $(BENCHES:%=$(BUILD)/bench/%) $(TOOL) ## measure: rates beside this machine's measured peak
 	@for b in $(BENCHES:%=$(BUILD)/bench/%); do $$b || exit 1; done
+
+bench-peers: $(TOOL) ## one iteration of the published search in PyTorch beside ours: make bench-peers CORPUS=a.txt [PYTHON=...]
+	@$(or $(PYTHON),python3) bench/peers/published_epo.py $(or $(MODEL),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reverie/models/smollm2-135m.gguf) \
+	    $(or $(TARGET),L20.N131) --corpus $(or $(firstword $(CORPUS)),$(error CORPUS=FILE: a text for the scale of the neuron))
 
 bench-dream: $(TOOL) ## the dreaming table: make bench-dream CORPUS="a.txt b.txt" [PLAN=first]; resumes
 	@bench/bench_dream.py --plan $(or $(PLAN),first) $(CORPUS:%=--corpus %)
