@@ -31,6 +31,10 @@ expect 2 '--class: expected 0 to 9' dream --class 11
 expect 2 'expected LAYER:INDEX such as relu2:7' dream --unit relu2
 expect 1 "no folder assets/images/cifar" dream --set cifar
 expect 1 "$folder/classifier.safetensors: cannot open" dream --weights "$folder"
+cp assets/images/mnist/classifier.safetensors "$folder/judge.safetensors"
+head -c 900 assets/images/mnist/classifier.safetensors >"$folder/classifier.safetensors"
+expect 1 "$folder/classifier.safetensors" dream --weights "$folder"
+rm "$folder"/*.safetensors
 printf 'no images at all' >"$folder/train-images-idx3-ubyte"
 printf 'no labels' >"$folder/train-labels-idx1-ubyte"
 expect 1 'train-images-idx3-ubyte: magic: expected 00000803' train judge --data "$folder"

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "reverie/image.h"
+#include "vision/idx.h"
 
 static rv_image_gallery *dream(rv_image_dream_params params)
 {
@@ -134,9 +135,33 @@ static void refuses(rv_image_dream_params params, rv_status status, const char *
     if (!strstr(err.message, words)) fail_msg("'%s' does not say '%s'", err.message, words);
 }
 
+/* Two images that are no digits of MNIST, as a data set. */
+static const char *make_other_data(void)
+{
+    static char folder[] = "/tmp/reverie-other-XXXXXX";
+    static unsigned char pixels[2 * RV_IMAGE_PIXELS], labels[2];
+    const rv_images images = {.pixels = pixels, .labels = labels, .count = 2};
+    rv_error err;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(rv_images_write(&images, folder, "train", &err), RV_OK);
+    return folder;
+}
+
+static void remove_other_data(const char *folder)
+{
+    const char *const names[] = {"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"};
+    char path[80];
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void wrong_wishes_are_explained(void **state)
 {
     (void)state;
+    const char *other_data = make_other_data();
     rv_image_dream_params params = rv_image_dream_params_default();
     params.weights = "assets/images/mnist";
     params.unit = "relu9:1";
@@ -151,6 +176,9 @@ static void wrong_wishes_are_explained(void **state)
     params.only = -1;
     params.starts = 0;
     refuses(params, RV_ERR_USAGE, "starts: expected 1 to 256, found 0");
+    params.starts = 1;
+    params.data = other_data;
+    refuses(params, RV_ERR_USAGE, "expected MNIST, which the networks of");
     params = rv_image_dream_params_default();
     params.weights = "tests";
     refuses(params, RV_ERR_NOT_FOUND, "tests/classifier.safetensors");
@@ -160,6 +188,7 @@ static void wrong_wishes_are_explained(void **state)
     assert_int_equal(rv_image_shipped_weights(&folder, "nothing", &err), RV_ERR_NOT_FOUND);
     assert_int_equal(rv_image_shipped_weights(&folder, "mnist", &err), RV_OK);
     free(folder);
+    remove_other_data(other_data);
 }
 
 /* The page is one file that asks the network for nothing. */

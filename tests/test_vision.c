@@ -208,26 +208,67 @@ static void a_full_disk_is_met_before_the_work(void **state)
     assert_string_equal(err.message, "/dev/full: cannot write: No space left on device");
 }
 
-static void the_autoencoder_learns_bars(void **state)
+/* The same of a small autoencoder: encoder, then decoder. */
+static real *train_autoencoder(rv_learning_curve *curve, size_t *count,
+                               const rv_learner_settings *settings, rv_status expected)
 {
-    (void)state;
-    static rv_learning_curve curve;
     rv_image_autoencoder autoencoder;
     rv_autoencoder_learner learner;
-    rv_error err;
+    rv_error err = {0};
     assert_int_equal(
         rv_image_autoencoder_init(&autoencoder, "28x28x1 conv8/2 silu conv8/2 dense8",
                                   "1x1x4 dense14x14x4 silu conv4 shuffle", 3, &err),
         RV_OK);
     assert_int_equal(rv_autoencoder_learner_init(&learner, &autoencoder, 1, 4, &err), RV_OK);
-    rv_learner_settings settings = settings_of(4);
-    settings.shift = 0;
-    rv_status status = rv_learner_train(&curve, &learner.learner, &images, &settings, &err);
-    if (status != RV_OK) fail_msg("%s", err.message);
-    assert_true(fabs(curve.epoch[0].train_loss / 544.3 - 1) < 0.01);
-    assert_true(fabs(curve.epoch[3].train_loss / 92.92 - 1) < 0.01);
+    rv_status status = rv_learner_train(curve, &learner.learner, &images, settings, &err);
+    if (status != expected) fail_msg("status %d: %s", status, err.message);
+    const rv_network *encoder = &autoencoder.encoder, *decoder = &autoencoder.decoder;
+    *count = encoder->parameter_count + decoder->parameter_count;
+    real *parameters = rv_alloc(*count, sizeof *parameters);
+    memcpy(parameters, encoder->parameters, encoder->parameter_count * sizeof *parameters);
+    memcpy(parameters + encoder->parameter_count, decoder->parameters,
+           decoder->parameter_count * sizeof *parameters);
     rv_autoencoder_learner_release(&learner);
     rv_image_autoencoder_release(&autoencoder);
+    return parameters;
+}
+
+static void the_autoencoder_learns_bars(void **state)
+{
+    (void)state;
+    static rv_learning_curve curve;
+    size_t count;
+    rv_learner_settings settings = settings_of(4);
+    free(train_autoencoder(&curve, &count, &settings, RV_OK));
+    assert_true(fabs(curve.epoch[0].train_loss / 544.3 - 1) < 0.01);
+    assert_true(fabs(curve.epoch[3].train_loss / 92.92 - 1) < 0.01);
+}
+
+static void a_resumed_autoencoder_equals_an_uninterrupted_one(void **state)
+{
+    (void)state;
+    static rv_learning_curve whole, parts;
+    size_t count;
+    rv_learner_settings settings = settings_of(3);
+    real *a = train_autoencoder(&whole, &count, &settings, RV_OK);
+    stopper stops = {13};
+    settings.state = path_of("state");
+    settings.progress = stop;
+    settings.context = &stops;
+    free(train_autoencoder(&parts, &count, &settings, RV_ERR_CANCELLED));
+    stops.left = 1000;
+    real *b = train_autoencoder(&parts, &count, &settings, RV_OK);
+    assert_memory_equal(a, b, count * sizeof *a);
+    assert_memory_equal(whole.epoch, parts.epoch, whole.count * sizeof *whole.epoch);
+    free(a);
+    free(b);
+}
+
+static void networks_must_fit_each_other(void **state)
+{
+    (void)state;
+    rv_image_autoencoder autoencoder;
+    rv_error err;
     assert_int_equal(rv_image_autoencoder_init(&autoencoder, "28x28x1 dense8",
                                                "1x1x5 dense28x28x1", 3, &err),
                      RV_ERR_FORMAT);
@@ -307,6 +348,8 @@ int main(void)
         cmocka_unit_test(numbers_that_are_not_finite_end_it_and_keep_the_last_good_weights),
         cmocka_unit_test(a_full_disk_is_met_before_the_work),
         cmocka_unit_test(the_autoencoder_learns_bars),
+        cmocka_unit_test(a_resumed_autoencoder_equals_an_uninterrupted_one),
+        cmocka_unit_test(networks_must_fit_each_other),
         cmocka_unit_test(settings_are_checked),
         cmocka_unit_test(the_nearest_is_the_nearest),
         cmocka_unit_test(percentiles_rank_what_they_were_made_of),

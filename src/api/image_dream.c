@@ -156,6 +156,7 @@ static rv_status load(job *j, rv_error *err)
     const rv_image_dream_params *p = j->params;
     rv_image_gallery *g = j->gallery;
     rv_checkpoint *ck;
+    const rv_dataset *dataset;
     RV_TRY(load_classifier(&j->attacked, g->attacked, sizeof g->attacked, p->weights,
                            "classifier.safetensors", err));
     RV_TRY(load_classifier(&j->judge, g->judge, sizeof g->judge, p->weights,
@@ -166,6 +167,11 @@ static rv_status load(job *j, rv_error *err)
     if (status != RV_OK) return status;
     RV_TRY(rv_images_read(&j->set, p->data ? p->data : p->weights,
                           p->data ? "train" : "neighbours", err));
+    RV_TRY(rv_dataset_recognise(&dataset, &j->set, err));
+    if (p->data && strcmp(dataset->name, g->dataset) != 0)
+        return rv_fail(err, RV_ERR_USAGE,
+                       "%s: expected %s, which the networks of %s know, found %s", p->data,
+                       g->dataset, p->weights, dataset->name);
     g->neighbours = j->set.count;
     g->whole_set = p->data != NULL;
     return RV_OK;

@@ -284,11 +284,14 @@ static void draw_starts(ascent *a, real *latents, real *images)
 static void ascend_latents(ascent *a, real *latents, real *images)
 {
     const size_t T = a->settings->steps;
+    const bool class = rv_image_target_is_class(a->target, a->classify.net);
     draw_starts(a, latents, images);
     for (size_t t = 0; t < T; t++) {
         step_latents(a, latents, images, t);
-        // The last third is left to settle: a round trip costs a little of what it makes honest.
-        if ((t + 1) % ROUND_TRIP == 0 && 3 * (t + 1) <= 2 * T) round_trip(a, latents, images);
+        // A class is left to settle in the last third: a round trip costs a little of what it makes
+        // honest. A unit never has enough, and would leave for anything.
+        if ((t + 1) % ROUND_TRIP == 0 && (!class || 3 * (t + 1) <= 2 * T))
+            round_trip(a, latents, images);
     }
     decode_images(a, images, latents);
 }
