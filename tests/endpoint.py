@@ -50,7 +50,8 @@ def question_of(body):
 
 
 class Replay(http.server.BaseHTTPRequestHandler):
-    """Answers from `server.answers`; forwards what is not there to `server.real`, if any. The next of
+    """Answers from `server.answers` (without log-probabilities where `server.mute` or nobody asked for them: at
+    temperature 0 the text is the same); forwards what is not there to `server.real`, if any. The next of
     `server.troubles`, if any is left and it is not None, is what happens instead."""
     protocol_version = "HTTP/1.1"
 
@@ -62,6 +63,10 @@ class Replay(http.server.BaseHTTPRequestHandler):
             return trouble(self)
         key = question_of(body)
         code, answer = 200, self.server.answers.get(key)
+        if answer is None and not body.get("temperature") and not body.get("logprobs"):
+            answer = without_logprobs(self.server.answers.get(question_of(dict(body, logprobs=True))))
+        if self.server.mute:
+            answer = without_logprobs(answer)
         if answer is None and self.server.real:
             code, answer = forward(self.server.real + self.path, body)
             if code == 200:
@@ -81,6 +86,11 @@ class Replay(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+def without_logprobs(answer):
+    choices = answer and [{k: v for k, v in c.items() if k != "logprobs"} for c in answer["choices"]]
+    return answer and dict(answer, choices=choices)
 
 
 def too_many(handler):
@@ -123,7 +133,8 @@ def forward(url, body):
 def serve(answers, real=None):
     """A replaying server in a thread; server.url is what --with takes."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Replay)
-    server.answers, server.real, server.asked, server.troubles = answers, real, [], []
+    server.answers, server.real, server.asked = answers, real, []
+    server.troubles, server.mute = [], False
     server.url = f"http://127.0.0.1:{server.server_address[1]}/v1#{MODEL}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server

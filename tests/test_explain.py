@@ -63,6 +63,25 @@ class Explain(unittest.TestCase):
         self.assertRegex(err, r"\d+ requests \(\d+ answers more from the cache\)")
         self.assertTrue(any(body.get("logprobs") for _, _, body in self.server.asked))
 
+    def test_endpoints_without_probabilities_will_do(self):
+        whole = self.explain("colours", "--records", self.records, "--json")
+        text = next(l["text"] for l in self.lines(whole[1]) if l.get("chosen"))
+        given = ["colours", "--records", self.records, "--json", "--no-cache", "-e", text, "--scorers", "simulation"]
+        options = ["--per-split", "1"]
+        self.server.asked.clear()
+        asked = self.explain(*given, "--written", options=options)
+        self.assertEqual(asked[0], 0, asked[2])
+        self.assertEqual(self.lines(asked[1])[0]["options"]["simulator"], "text")
+        levels = [b for _, _, b in self.server.asked if "Number, token" in b["messages"][-1]["content"]]
+        self.assertTrue(levels and not any(b.get("logprobs") for b in levels))
+        self.server.mute = True
+        unheard = self.explain(*given, options=options)
+        self.assertEqual(unheard[0], 0, unheard[2])
+        self.assertTrue(any("no log-probabilities" in l.get("text", "") for l in self.lines(unheard[1])))
+        asked, unheard = [[s for l in self.lines(r[1]) for s in l.get("scores", []) if s["scorer"] == "simulation"]
+                          for r in (asked, unheard)]
+        self.assertEqual(asked, unheard)
+
     def test_records_are_run_records(self):
         path = os.path.join(self.folder, "run.jsonl")
         code, out, err = self.explain("colours", "L3.N14", "--records", self.records, "--json", "-o", path,
@@ -168,6 +187,8 @@ class Explain(unittest.TestCase):
         cases = [
             (["colours"], {}, 2, "which neuron?"),
             (["colours", "L3.N14"], {}, 2, "nothing to hold an explanation against"),
+            (["colours", "L3.N15", "--records", self.records], {}, 2, "expected L3.N15, found L3.N14"),
+            (["colours", "--records", self.records, "--openai", "/nowhere/a.json"], {}, 1, "no folder /nowhere"),
             (["colours", "--records", "/nowhere.json"], {}, 1, "/nowhere.json"),
             (["colours", "--records", self.write("empty.json", "{}")], {}, 1, "neuron_id: expected an object"),
             (["colours", "--records", self.records, "--style", "x"], {}, 2, "style: expected pairs or maxima"),
@@ -300,6 +321,11 @@ class Local(unittest.TestCase):
         tops = [max(r["activations"]) for r in record["most_positive_activation_records"]]
         self.assertEqual(len(record["random_sample_by_quantile"]), 4)
         self.assertGreaterEqual(max(tops), max(max(r["activations"]) for r in record["random_sample"]))
+        for wrong, words in (("-L1.N3", "expected the negative direction"), ("L1.N4", "expected L1.N4, found L1.N3")):
+            done = subprocess.run([endpoint.TOOL, "explain", self.model, *few, "--dreams", dreams, "--", wrong],
+                                  text=True, capture_output=True)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(words, done.stderr)
         # what was written is evidence again, and gives the same prompts (but for the tokens that are promoted)
         prompts = [self.reverie("explain", self.model, "L1.N3", *source, *few, "--dry-run")[0]
                    for source in (["--corpus", self.corpus], ["--records", path])]

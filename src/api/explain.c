@@ -346,10 +346,27 @@ static rv_status open_chats(explaining *e, rv_error *err)
     return open_chat(&e->simulator, &e->shelf, o->simulate_with, o, err);
 }
 
+static rv_status check_place(const char *path, rv_error *err)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (!slash || slash == path) return RV_OK;
+    char *folder = rv_strndup(path, (size_t)(slash - path));
+    if (!folder) return rv_fail_memory(err, (size_t)(slash - path));
+    rv_status status =
+        rv_folder_exists(folder)
+            ? RV_OK
+            : rv_fail(err, RV_ERR_IO, "%s: cannot be written: no folder %s", path, folder);
+    free(folder);
+    return status;
+}
+
 /* Before anything is paid for. */
 static rv_status check_output(const rv_explain_options *o, rv_error *err)
 {
     rv_mapping file = {0};
+    RV_TRY(check_place(o->output, err));
+    RV_TRY(check_place(o->write_openai, err));
+    RV_TRY(check_place(o->write_evidence, err));
     if (!o->output || !rv_file_exists(o->output)) return RV_OK;
     RV_TRY(rv_map_file(&file, o->output, err));
     bool empty = file.length == 0;

@@ -100,6 +100,34 @@ static rv_status read_file(rv_evidence *out, const char *path, rv_error *err)
     return status;
 }
 
+/* A neuron that is named plainly is not explained from what is about another. */
+static rv_status check_name(const rv_gathered *g, const char *found, const char *path,
+                            rv_error *err)
+{
+    unsigned long long layer, neuron;
+    int length = 0;
+    const char *asked = g->written + (g->written[0] == '-');
+    if (!g->has_target || strcmp(asked, found) == 0 ||
+        sscanf(asked, "L%llu.N%llu%n", &layer, &neuron, &length) != 2 || asked[length])
+        return RV_OK;
+    return rv_fail(err, RV_ERR_USAGE, "%s: target: expected %s, found %s", path, asked, found);
+}
+
+/* All files are about one neuron, and the one that was asked for. */
+static rv_status check_neuron(const rv_gathered *g, const rv_evidence *more, const char *path,
+                              rv_error *err)
+{
+    char name[64];
+    const rv_evidence *e = &g->evidence;
+    if (more->layer < 0 || more->neuron < 0) return RV_OK;
+    if (e->layer >= 0 && e->neuron >= 0 &&
+        (e->layer != more->layer || e->neuron != more->neuron))
+        return rv_fail(err, RV_ERR_USAGE, "%s: neuron: expected L%lld.N%lld, found L%lld.N%lld",
+                       path, e->layer, e->neuron, more->layer, more->neuron);
+    snprintf(name, sizeof name, "L%lld.N%lld", more->layer, more->neuron);
+    return check_name(g, name, path, err);
+}
+
 static rv_status gather_files(rv_gathered *g, const char *target, const rv_explain_options *o,
                               rv_error *err)
 {
@@ -115,12 +143,29 @@ static rv_status gather_files(rv_gathered *g, const char *target, const rv_expla
                                path, target ? target : "");
             RV_TRY(rv_neuronpedia_read(&more, NULL, path, index_in(target), err));
         }
+        rv_status status = check_neuron(g, &more, path, err);
+        if (status != RV_OK) {
+            rv_evidence_release(&more);
+            return status;
+        }
         RV_TRY(merge(&g->evidence, &more, err));
     }
     return RV_OK;
 }
 
 /* ---- run files ------------------------------------------------------------------------------- */
+static rv_status check_model(const rv_gathered *g, const rv_run_record *about, const char *path,
+                             rv_error *err)
+{
+    if (!g->model || !about->model.hash || !*about->model.hash) return RV_OK;
+    RV_TRY(rv_model_hash(g->model, err));
+    if (strcmp(g->model->hash, about->model.hash) == 0) return RV_OK;
+    return rv_fail(err, RV_ERR_USAGE,
+                   "%s: model: expected %s with the weights %.12s, found %s with %.12s", path,
+                   g->model->name, g->model->hash,
+                   about->model.name ? about->model.name : "one", about->model.hash);
+}
+
 /* Examples are taken from the first run, and where nothing else has any: the same place of a corpus, cut out
  * twice, would be trained on and tested on. */
 static rv_status add_run(rv_gathered *g, const rv_run *run, const char *path,
@@ -132,9 +177,12 @@ static rv_status add_run(rv_gathered *g, const rv_run *run, const char *path,
     if (g->target[0] && strcmp(g->target, name) != 0)
         return rv_fail(err, RV_ERR_USAGE, "%s: target: expected %s, found %s", path, g->target,
                        name);
-    if (g->has_run && (about->target.sign < 0) != (g->sign < 0))
-        return rv_fail(err, RV_ERR_USAGE, "%s: target: expected the sign of the other runs",
-                       path);
+    RV_TRY(check_name(g, name, path, err));
+    if ((g->has_run || g->has_target) && (about->target.sign < 0) != (g->sign < 0))
+        return rv_fail(err, RV_ERR_USAGE,
+                       "%s: target: expected the %s direction, found the other", path,
+                       g->sign < 0 ? "negative" : "positive");
+    RV_TRY(check_model(g, about, path, err));
     if (!g->has_run) {
         snprintf(g->target, sizeof g->target, "%s", name);
         if (!g->written[0]) snprintf(g->written, sizeof g->written, "%s", name);
@@ -195,6 +243,7 @@ static rv_status gather(rv_gathered *g, rv_model_shelf *shelf, const char *model
 {
     if (target) {
         g->sign = *target == '-' ? -1 : 1;
+        g->has_target = true;
         snprintf(g->written, sizeof g->written, "%s", target);
     }
     if (o->corpus_count) RV_TRY(gather_model(g, shelf, model, target, o, err));

@@ -22,7 +22,8 @@ typedef struct rv_gathered {
     rv_evidence evidence;
     char target[RV_TARGET_NAME_MAX]; /* canonical where the model was opened, else as written */
     char written[RV_TARGET_NAME_MAX];
-    double sign;
+    double sign;     /* of the direction that is explained */
+    bool has_target; /* the user named one: everything must be about it */
     rv_model *model; /* borrowed; NULL: it was not opened */
     bool has_run;    /* run_model is that of the first run file */
     char run_model[256], run_hash[65];
