@@ -135,6 +135,9 @@ bench-peers: $(TOOL) ## one iteration of the published search in PyTorch beside 
 bench-dream: $(TOOL) ## the dreaming table: make bench-dream CORPUS="a.txt b.txt" [PLAN=first]; resumes
 	@bench/bench_dream.py --plan $(or $(PLAN),first) $(CORPUS:%=--corpus %)
 
+bench-explain: $(TOOL) ## do dreams help explanations: make bench-explain CORPUS="a.txt"; resumes
+	@bench/bench_explain.py $(CORPUS:%=--corpus %)
+
 # ---- the demo ----------------------------------------------------------------------------------
 demo: dependencies ## one real neuron: naive gibberish, its dream, the page demo/dream.html (3 minutes)
 	@$(MAKE) --no-print-directory -j2 $(TOOL)

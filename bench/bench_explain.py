@@ -13,6 +13,7 @@ import datetime
 import glob
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -94,7 +95,6 @@ def show(value):
 
 def interval(values, draws=10000):
     """The central 95 % of the mean over neurons, by bootstrap."""
-    import random
     draw = random.Random(1)
     means = sorted(statistics.mean(draw.choices(values, k=len(values))) for _ in range(draws))
     return means[draws // 40], means[draws - 1 - draws // 40]
