@@ -72,7 +72,7 @@ static rv_chat_options quick(void)
     options.first_wait = 0.01;
     options.longest_wait = 2;
     options.retries = 2;
-    options.timeout = 5;
+    options.timeout = 60;
     return options;
 }
 
@@ -485,7 +485,7 @@ static void nobody_there_is_told(void **state)
 /* Reads a little and answers as a server without TLS does. */
 static void *serve_plainly(void *context)
 {
-    char hello[512], refusal[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
+    char hello[4096], refusal[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
     int client = accept(*(int *)context, NULL, NULL);
     ssize_t n = read(client, hello, sizeof hello);
     assert_null(memmem(hello, n > 0 ? (size_t)n : 0, KEY, strlen(KEY)));

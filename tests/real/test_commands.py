@@ -61,6 +61,26 @@ def judge_model(name, layers, width):
         print(f"{name}, {seen['target']}: off by {off:.1e} of the largest")
 
 
+def peak_bytes(*arguments):
+    """The most memory that a command had at any time."""
+    child = subprocess.Popen([TOOL, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    check(child.returncode == 0, f"{arguments}: exit {child.returncode}")
+    return used.ru_maxrss * 1024
+
+
+def loading_takes_what_info_says(name):
+    about = ask("info", name)
+    weights = 4 * about["parameters"]  # loaded as float32
+    base = peak_bytes("tokenize", name, "--text", "a")  # program, libraries, tokenizer
+    loaded = peak_bytes("generate", name, "--text", "a", "-n", "1") - base
+    check(loaded <= 1.1 * weights, f"{name}: loading takes {loaded / weights:.3f} of the float32 weights")
+    check(loaded <= about["memory"]["loading"], f"{name}: loading takes {loaded}, info says {about['memory']['loading']}")
+    print(f"{name}: loading adds at most {loaded / 1e6:.0f} MB to {base / 1e6:.0f} MB: {loaded / weights:.3f} of the "
+          "float32 weights")
+
+
 def judge_greedy():
     for case in fixture("generate", "greedy.json"):
         made = ask("generate", case["model"], "--temperature", "0", "-n", str(len(case["ids"])), "--text",
@@ -88,6 +108,8 @@ def threads_change_nothing():
 
 judge_model("smollm2-135m", 30, 576)
 judge_model("gemma3-270m", 18, 640)
+loading_takes_what_info_says("smollm2-135m")
+loading_takes_what_info_says("gemma3-270m")
 judge_greedy()
 judge_stories()
 threads_change_nothing()

@@ -1,13 +1,10 @@
-/* Filters, tests, methods and functions of chat templates. */
+/* Filters, tests and methods of chat templates. */
 #include <string.h>
-#include <time.h>
 
 #include "tokenizer/jinja/run.h"
 #include "tokenizer/unicode.h"
 
 #include <utf8proc.h>
-
-enum { LIMIT_RANGE = 100000 };
 
 static rv_status unsupported(jinja_run *run, const char *what, jinja_string name)
 {
@@ -15,8 +12,8 @@ static rv_status unsupported(jinja_run *run, const char *what, jinja_string name
                    (int)(name.length < 40 ? name.length : 40), name.bytes);
 }
 
-static rv_status wants(jinja_run *run, jinja_string name, const char *what,
-                       const jinja_value *found)
+rv_status jinja_wants(jinja_run *run, jinja_string name, const char *what,
+                      const jinja_value *found)
 {
     return rv_fail(run->err, RV_ERR_FORMAT, "%.*s wants %s, found %s", (int)name.length,
                    name.bytes, what, jinja_kind_name(found->kind));
@@ -214,7 +211,7 @@ static rv_status has_affix(jinja_run *run, jinja_value *out, jinja_string s, jin
     size_t count = wanted->kind == JINJA_LIST ? wanted->list->count : 1;
     for (size_t i = 0; i < count && !found; i++) {
         jinja_string affix = items[i].string;
-        if (items[i].kind != JINJA_STRING) return wants(run, name, "strings", &items[i]);
+        if (items[i].kind != JINJA_STRING) return jinja_wants(run, name, "strings", &items[i]);
         if (affix.length > s.length) continue;
         const char *at = at_end ? s.bytes + (s.length - affix.length) : s.bytes;
         found = affix.length == 0 || memcmp(at, affix.bytes, affix.length) == 0;
@@ -230,7 +227,7 @@ static rv_status string_method(jinja_run *run, jinja_value *out, jinja_string s,
     if (left || right || jinja_same(name, "strip")) {
         const jinja_value *set = jinja_argument(arguments, 0, "chars");
         if (set && set->kind == JINJA_NONE) set = NULL;
-        if (set && set->kind != JINJA_STRING) return wants(run, name, "a string", set);
+        if (set && set->kind != JINJA_STRING) return jinja_wants(run, name, "a string", set);
         *out = jinja_from_string(strip(s, set ? &set->string : NULL, !right, !left));
         return RV_OK;
     }
@@ -304,7 +301,7 @@ static rv_status length_of(jinja_run *run, jinja_value *out, jinja_string name,
         return RV_OK;
     }
     if (v->kind != JINJA_LIST && v->kind != JINJA_STRING && v->kind != JINJA_UNDEFINED)
-        return wants(run, name, "something with elements", v);
+        return jinja_wants(run, name, "something with elements", v);
     RV_TRY(jinja_elements(run, &items, v));
     *out = jinja_int((int64_t)items->count);
     return RV_OK;
@@ -526,102 +523,9 @@ rv_status jinja_apply_test(jinja_run *run, bool *out, jinja_string name,
         return RV_OK;
     }
     if (jinja_same(name, "odd") || jinja_same(name, "even")) {
-        if (input->kind != JINJA_INT) return wants(run, name, "a number", input);
+        if (input->kind != JINJA_INT) return jinja_wants(run, name, "a number", input);
         *out = (input->integer % 2 != 0) == (*name.bytes == 'o');
         return RV_OK;
     }
     return unsupported(run, "test", name);
-}
-
-/* ---- functions ------------------------------------------------------------------------------ */
-
-enum { RAISE_EXCEPTION, NAMESPACE, DICT, RANGE, STRFTIME_NOW, BUILTINS };
-
-int jinja_find_builtin(jinja_string name)
-{
-    static const char *const names[BUILTINS] = {"raise_exception", "namespace", "dict", "range",
-                                                "strftime_now"};
-    for (int i = 0; i < BUILTINS; i++)
-        if (jinja_same(name, names[i])) return i;
-    return -1;
-}
-
-static rv_status call_range(jinja_run *run, jinja_value *out, const jinja_arguments *arguments)
-{
-    int64_t bounds[3] = {0, 0, 1};
-    size_t count = arguments->positional.count;
-    if (count < 1 || count > 3)
-        return rv_fail(run->err, RV_ERR_FORMAT, "range wants 1 to 3 numbers");
-    for (size_t i = 0; i < count; i++) {
-        const jinja_value *v = &arguments->positional.items[i];
-        if (v->kind != JINJA_INT) return wants(run, jinja_literal("range"), "numbers", v);
-        bounds[count == 1 ? 1 : i] = v->integer;
-    }
-    if (bounds[2] == 0) return rv_fail(run->err, RV_ERR_FORMAT, "range: the step is 0");
-    RV_TRY(jinja_new_list(out, run->memory, run->err));
-    for (int64_t i = bounds[0]; bounds[2] > 0 ? i < bounds[1] : i > bounds[1];) {
-        if (out->list->count >= LIMIT_RANGE)
-            return rv_fail(run->err, RV_ERR_UNSUPPORTED, "range: more than %d numbers",
-                           LIMIT_RANGE);
-        RV_TRY(jinja_push(run->memory, out->list, jinja_int(i), run->err));
-        if (__builtin_add_overflow(i, bounds[2], &i)) break;
-    }
-    return RV_OK;
-}
-
-static rv_status call_dict(jinja_run *run, jinja_value *out, const jinja_arguments *arguments,
-                           bool is_namespace)
-{
-    RV_TRY(jinja_new_dict(out, run->memory, run->err));
-    out->dict->is_namespace = is_namespace;
-    for (size_t i = 0; i < arguments->positional.count; i++) {
-        const jinja_value *from = &arguments->positional.items[i];
-        if (from->kind != JINJA_DICT)
-            return wants(run, jinja_literal(is_namespace ? "namespace" : "dict"),
-                         "dictionaries", from);
-        for (size_t k = 0; k < from->dict->count; k++)
-            RV_TRY(jinja_set(run->memory, out->dict, from->dict->entries[k].key,
-                             from->dict->entries[k].value, run->err));
-    }
-    for (size_t i = 0; i < arguments->named.count; i++)
-        RV_TRY(jinja_set(run->memory, out->dict, arguments->named.entries[i].key,
-                         arguments->named.entries[i].value, run->err));
-    return RV_OK;
-}
-
-static rv_status call_strftime(jinja_run *run, jinja_value *out,
-                               const jinja_arguments *arguments)
-{
-    const jinja_value *format = jinja_argument(arguments, 0, "format");
-    char text[256];
-    time_t now = time(NULL);
-    struct tm local;
-    if (!format || format->kind != JINJA_STRING || !localtime_r(&now, &local))
-        return rv_fail(run->err, RV_ERR_FORMAT, "strftime_now wants a format");
-    jinja_value terminated;
-    RV_TRY(jinja_copy(&terminated, run->memory, format->string.bytes, format->string.length,
-                      run->err));
-    size_t length = strftime(text, sizeof text, terminated.string.bytes, &local);
-    return jinja_copy(out, run->memory, text, length, run->err);
-}
-
-rv_status jinja_call_builtin(jinja_run *run, jinja_value *out, int builtin,
-                             const jinja_arguments *arguments)
-{
-    const jinja_value *message = jinja_argument(arguments, 0, "message");
-    switch (builtin) {
-    case NAMESPACE:
-    case DICT:
-        return call_dict(run, out, arguments, builtin == NAMESPACE);
-    case RANGE:
-        return call_range(run, out, arguments);
-    case STRFTIME_NOW:
-        return call_strftime(run, out, arguments);
-    default:
-        return rv_fail(run->err, RV_ERR_USAGE, "%.*s",
-                       message && message->kind == JINJA_STRING ? (int)message->string.length
-                                                                : 16,
-                       message && message->kind == JINJA_STRING ? message->string.bytes
-                                                                : "it refuses this.");
-    }
 }

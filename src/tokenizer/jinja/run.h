@@ -47,16 +47,22 @@ rv_status jinja_apply_test(jinja_run *run, bool *out, jinja_string name,
 rv_status jinja_call_method(jinja_run *run, jinja_value *out, const jinja_value *object,
                             jinja_string name, const jinja_arguments *arguments);
 
-/* Functions that every template knows: -1 if there is none of that name. */
-int jinja_find_builtin(jinja_string name);
-rv_status jinja_call_builtin(jinja_run *run, jinja_value *out, int builtin,
-                             const jinja_arguments *arguments);
-
 /* A member by name or index; undefined where there is none. */
 rv_status jinja_member(jinja_run *run, jinja_value *out, const jinja_value *object,
                        const jinja_value *key);
 
 /* The elements of a list, the keys of a dictionary, the characters of a string. */
 rv_status jinja_elements(jinja_run *run, jinja_list **out, const jinja_value *value);
+
+/* "range wants numbers, found a string". */
+rv_status jinja_wants(jinja_run *run, jinja_string name, const char *what,
+                      const jinja_value *found);
+
+/* ---- functions.c --------------------------------------------------------------------------- */
+
+/* Functions that every template knows: -1 if there is none of that name. */
+int jinja_find_builtin(jinja_string name);
+rv_status jinja_call_builtin(jinja_run *run, jinja_value *out, int builtin,
+                             const jinja_arguments *arguments);
 
 #endif
