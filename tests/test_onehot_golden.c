@@ -34,11 +34,8 @@ static void expand(text *t, const char *name)
     t->V = t->model->config.vocabulary;
     t->n = t->fixture.length[0] - 1;
     int32_t *ids = t->fixture.ids[0];
-    t->problem = (rv_problem){.model = t->model,
-                              .target = &t->target,
-                              .deviation = 1,
-                              .prefix = {ids, 1},
-                              .suffix = {ids, 0}};
+    t->problem = (rv_problem){
+        .model = t->model, .target = &t->target, .deviation = 1, .prefix = {ids, 1}};
     rv_search_params params = rv_search_params_default();
     params.least = params.most = t->n;
     params.threads = 1;
