@@ -50,12 +50,13 @@ static bool is_published(const rv_run *run)
 }
 
 /* Seconds until each run's area is that of the published search with the largest budget on the
- * same target, at its end: methods.md's "time to frontier". */
+ * same target, at its end: methods.md's "time to frontier". One that found nothing is no mark to
+ * reach. */
 static void time_story(rv_run_figures *runs, size_t count)
 {
     const rv_run_figures *published = NULL;
     for (size_t i = 0; i < count; i++)
-        if (is_published(runs[i].run) &&
+        if (is_published(runs[i].run) && runs[i].area > 0 &&
             (!published || runs[i].run->about.budget > published->run->about.budget))
             published = &runs[i];
     for (size_t i = 0; i < count; i++) {
