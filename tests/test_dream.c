@@ -224,6 +224,28 @@ static void no_run_is_overwritten(void **state)
     free(before), free(after);
 }
 
+/* Somebody's file, named by mistake. */
+static void what_is_no_run_is_left_alone(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"eggs\nbread, no newline", "one line", "{}\n",
+                                        "[1, 2]"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        rv_dream_params p = usual(tiny_path("notes.txt"));
+        char *records, *after;
+        size_t length;
+        rv_error err;
+        p.resume = true;
+        p.progress = refuse_to_dream;
+        tiny_write("notes.txt", texts[i], strlen(texts[i]));
+        assert_int_not_equal(rv_dream(model, "L0.N3", &p, &records, &length, &err), RV_OK);
+        assert_non_null(strstr(err.message, "notes.txt"));
+        assert_int_equal(rv_read_file(&after, &length, p.output, 1 << 16, &err), RV_OK);
+        assert_string_equal(after, texts[i]);
+        free(after);
+    }
+}
+
 static void a_killed_run_leaves_what_the_next_one_needs(void **state)
 {
     (void)state;
@@ -662,6 +684,7 @@ int main(void)
         cmocka_unit_test(a_finished_dream_is_read_and_not_run_again),
         cmocka_unit_test(only_the_same_run_is_resumed),
         cmocka_unit_test(no_run_is_overwritten),
+        cmocka_unit_test(what_is_no_run_is_left_alone),
         cmocka_unit_test(a_killed_run_leaves_what_the_next_one_needs),
         cmocka_unit_test(a_full_disk_loses_nothing),
         cmocka_unit_test(threads_change_nothing_but_times),

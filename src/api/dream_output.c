@@ -29,6 +29,17 @@ static bool holds_something(const char *path)
     return stat(path, &info) == 0 && info.st_size > 0;
 }
 
+static rv_status check_run(const rv_dream_output *o, rv_error *err)
+{
+    rv_runs runs = {0};
+    rv_status status = rv_runs_parse(&runs, o->before, o->before_length, o->path, err);
+    if (status == RV_OK && runs.count != 1)
+        status = rv_fail(err, RV_ERR_USAGE, "%s: expected one run to resume, found %zu",
+                         o->path, runs.count);
+    rv_runs_release(&runs);
+    return status;
+}
+
 rv_status rv_output_open(rv_dreaming *d, rv_error *err)
 {
     rv_dream_output *o = &d->output;
@@ -38,8 +49,9 @@ rv_status rv_output_open(rv_dreaming *d, rv_error *err)
     if (!d->params->resume || !holds_something(o->path))
         return rv_record_writer_open(&o->writer, o->path, false, err);
     RV_TRY(name_beside(&o->resumed, o->path, ".resumed", err));
-    RV_TRY(rv_record_writer_open(&o->earlier, o->path, true, err)); // for its lock
-    return rv_read_file(&o->before, &o->before_length, o->path, FILE_LIMIT, err);
+    RV_TRY(rv_read_file(&o->before, &o->before_length, o->path, FILE_LIMIT, err));
+    RV_TRY(check_run(o, err));                                     // before anything is touched
+    return rv_record_writer_open(&o->earlier, o->path, true, err); // for its lock
 }
 
 static rv_status look_at(rv_dream_output *o, const rv_run *run, const char *identity,
@@ -70,10 +82,7 @@ rv_status rv_output_recall(rv_dreaming *d, const char *identity, rv_error *err)
     if (!o->before) return RV_OK;
     rv_runs runs = {0};
     rv_status status = rv_runs_parse(&runs, o->before, o->before_length, o->path, err);
-    if (status == RV_OK && runs.count > 1)
-        status = rv_fail(err, RV_ERR_USAGE, "%s: expected one run to resume, found %zu",
-                         o->path, runs.count);
-    if (status == RV_OK && runs.count) status = look_at(o, &runs.items[0], identity, err);
+    if (status == RV_OK) status = look_at(o, &runs.items[0], identity, err);
     rv_runs_release(&runs);
     if (status == RV_OK && o->whole) rv_text_append(&d->lines, o->before, o->before_length);
     return status;
