@@ -176,7 +176,9 @@ static rv_status parse_logit(const parser *p, const char *rest)
                          t->written, ids.count);
     if (status == RV_OK) t->token = ids.items[0];
     rv_ids_release(&ids);
-    snprintf(t->name, sizeof t->name, "logit:\"%.*s\"", (int)length, rest);
+    int needed = snprintf(t->name, sizeof t->name, "logit:\"%.*s\"", (int)length, rest);
+    if ((size_t)needed >= sizeof t->name) // a token of many bytes
+        snprintf(t->name, sizeof t->name, "logit:#%d", (int)t->token);
     return status;
 }
 
