@@ -191,10 +191,8 @@ size_t rv_search_plan_bytes(const rv_transformer *m, size_t members, size_t chil
                                .sequences = larger(children, 1),
                                .positions = fixed + span,
                                .keep = keep};
-    rv_pass_options expanding = {.rows = members * span,
-                                 .sequences = members,
-                                 .positions = fixed + span,
-                                 .keep = true};
+    rv_pass_options expanding = {
+        .rows = members * span, .sequences = members, .positions = fixed + span, .keep = true};
     size_t tables = members * span * c->vocabulary * 3 * sizeof(real);
     size_t caches =
         (members + 1) * c->layers * span * 2 * c->kv_heads * c->head_size * sizeof(real);
