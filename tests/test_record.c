@@ -510,6 +510,9 @@ static void diverse_dreams_share_few_tokens(void **state)
     assert_int_equal(rv_choose_diverse(out, 5, dreams, all, 5, 0), 2);
     assert_int_equal(out[0], 2);
     assert_int_equal(out[1], 3);
+    dreams[3].activation = dreams[4].activation = 1.9; /* less than a fifth of the first */
+    assert_int_equal(rv_choose_diverse(out, 5, dreams, all, 5, 0), 1);
+    assert_int_equal(out[0], 2);
 }
 
 int main(void)

@@ -147,10 +147,12 @@ size_t rv_choose_diverse(size_t *out, size_t most, const rv_dream_record *dreams
                          const size_t *candidates, size_t n, size_t first)
 {
     size_t found = 0;
+    double least = dreams[first].activation > 0 ? dreams[first].activation / 5 : -INFINITY;
     while (found < most) {
         size_t best = RV_NOT_FOUND;
         for (size_t k = 0; k < n; k++) {
             size_t i = candidates[k];
+            if (dreams[i].activation < least) continue;
             if (best != RV_NOT_FOUND && !(dreams[i].activation > dreams[best].activation))
                 continue;
             if (differs(dreams, i, first, out, found)) best = i;

@@ -43,7 +43,8 @@ size_t rv_choose_headline(const rv_point *points, size_t n, double median);
 
 /* Picks up to `most` of the candidates (n indices into dreams) that differ from dreams[first] and
  * from each other: the most active first, passing over those that share more than half of their
- * tokens (Jaccard index of the sets of ids) with one already picked. out (most); returns how many. */
+ * tokens (Jaccard index of the sets of ids) with one already picked, and those below a fifth of the first one's
+ * activation, which tell nothing about the neuron. out (most); returns how many. */
 size_t rv_choose_diverse(size_t *out, size_t most, const rv_dream_record *dreams,
                          const size_t *candidates, size_t n, size_t first);
 
