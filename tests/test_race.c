@@ -153,6 +153,17 @@ static void targets_at_the_end_are_judged_whole(void **state)
     close_bench(&b);
 }
 
+/* An attention entry whose query stands before the changed token is read off the parent. */
+static void attention_before_the_change_is_known(void **state)
+{
+    (void)state;
+    bench b;
+    open_bench(&b, "llama-grouped", "attention:L0.H1[2,1]", false);
+    race(&b, true);
+    for (size_t i = 0; i < CHILDREN; i++) assert_true(isfinite(b.children[i].f));
+    close_bench(&b);
+}
+
 /* The front holds finished candidates only. */
 static void what_is_left_out_never_reaches_the_front(void **state)
 {
@@ -172,6 +183,7 @@ int main(void)
         cmocka_unit_test(the_race_changes_no_number),
         cmocka_unit_test(the_estimate_of_a_swap_at_the_end_is_exact),
         cmocka_unit_test(targets_at_the_end_are_judged_whole),
+        cmocka_unit_test(attention_before_the_change_is_known),
         cmocka_unit_test(what_is_left_out_never_reaches_the_front),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

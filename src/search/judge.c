@@ -67,8 +67,10 @@ static double read_value(const rv_search *s, const rv_candidate *c, size_t share
     if (t->reading == RV_READ_MAX)
         for (size_t i = 0; known && i < shared - fixed; i++)
             if (sign * known[i] > sign * f) f = known[i];
-    if (row == SIZE_MAX && t->reading == RV_READ_AT) {
-        long position = t->position < 0 ? t->position + (long)(shared + count) : t->position;
+    bool attention = t->kind == RV_TARGET_ATTENTION;
+    if (row == SIZE_MAX && (attention || t->reading == RV_READ_AT)) {
+        long position = attention ? t->query : t->position;
+        if (position < 0) position += (long)(shared + count);
         bool before = position >= (long)fixed && position < (long)shared;
         if (known && before) f = known[(size_t)position - fixed];
     }

@@ -7,7 +7,6 @@
 
 void rv_target_release(rv_target *t)
 {
-    free(t->banned);
     free(t->vector);
     free(t->mean);
     free(t->scale);
@@ -50,12 +49,12 @@ size_t rv_target_buffer(const rv_target *t, const rv_config *c, size_t rows, siz
     return rows * (t->kind == RV_TARGET_LOGIT ? c->width : t->width);
 }
 
-/* The best token other than the target's and the banned ones. */
+/* The best token other than the target's. */
 static size_t best_other(const rv_target *t, const real *logits, size_t vocabulary)
 {
     size_t best = SIZE_MAX;
     for (size_t v = 0; v < vocabulary; v++) {
-        if ((int32_t)v == t->token || (t->banned && t->banned[v])) continue;
+        if ((int32_t)v == t->token) continue;
         if (best == SIZE_MAX || logits[v] > logits[best]) best = v;
     }
     return best;

@@ -39,7 +39,6 @@ typedef struct rv_target {
     size_t index;       /* NUMBER: column; ATTENTION: head */
     size_t width;       /* columns read: 1, or the whole site for a direction */
     int32_t token;      /* LOGIT */
-    bool *banned;       /* LOGIT: (V) tokens that do not count as the best other; or NULL */
     real *vector;       /* DIRECTION: (width) */
     real *mean, *scale; /* DIRECTION, standardised: <(x - mean) * scale, vector>; or NULL */
     long query, key;    /* ATTENTION: positions; negative: from the end */
