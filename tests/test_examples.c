@@ -212,6 +212,17 @@ static bool watch_memory(void *context, const rv_progress *event)
     return true;
 }
 
+#if defined __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1 /* clang says it so, gcc defines it */
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__ /* which keeps what was freed for a while */
+enum { MEMORY_IS_MEASURABLE = 0 };
+#else
+enum { MEMORY_IS_MEASURABLE = 1 };
+#endif
+
 /* Memory while ten times the text is read grows by nothing near the text: it is read piece by piece. The values that
  * are kept for quantiles, 4 bytes a token up to a limit, are the most of it. */
 static void memory_does_not_grow_with_the_corpus(void **state)
@@ -232,8 +243,8 @@ static void memory_does_not_grow_with_the_corpus(void **state)
     assert_int_equal(stat(file, &info), 0);
     rv_examples *e = find(&target, 1, &p);
     assert_true(e->targets[0].positions > 100000);
-    assert_true(most_resident < before + 4 * 1048576);
     rv_examples_free(e);
+    if (MEMORY_IS_MEASURABLE) assert_true(most_resident < before + 4 * 1048576);
 }
 
 /* ---- records ---------------------------------------------------------------------------------- */
