@@ -40,7 +40,7 @@ TOOL     := $(BUILD)/reverie
 
 objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-peers bench-dream lint format install clean fuzz fuzzers
+.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-known-truth bench-peers bench-dream lint format install clean fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -127,8 +127,12 @@ $(BUILD)/bench/%: $(BUILD)/float/bench/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LIBS)
 
-bench: $(BENCHES:%=$(BUILD)/bench/%) $(TOOL) ## measure: rates beside this machine's measured peak
-	@for b in $(BENCHES:%=$(BUILD)/bench/%); do $$b || exit 1; done
+RATES := bench_ops bench_model
+bench: $(RATES:%=$(BUILD)/bench/%) $(TOOL) ## measure: rates beside this machine's measured peak
+	@for b in $(RATES:%=$(BUILD)/bench/%); do $$b || exit 1; done
+
+bench-known-truth: $(BUILD)/bench/bench_known_truth ## how often each method finds a phrase that is known (4 minutes)
+	@$<
 
 bench-peers: $(TOOL) ## one iteration of the published search in PyTorch beside ours: make bench-peers CORPUS=a.txt [PYTHON=...]
 	@$(or $(PYTHON),python3) bench/peers/published_epo.py $(or $(MODEL),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reverie/models/smollm2-135m.gguf) \
