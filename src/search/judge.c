@@ -77,9 +77,10 @@ static double read_value(const rv_search *s, const rv_candidate *c, size_t share
     return f;
 }
 
-/* Lays out what must run, all but what a journal knows, and begins the pass. */
-static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, size_t *running,
-                       rv_error *err)
+/* Lays out what must run, all but what a journal knows, and begins the pass. What a race left out when the journal
+ * was written it would leave out again. */
+static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, bool racing,
+                       size_t *running, rv_error *err)
 {
     rv_engine *e = s->engine;
     const rv_ids_view suffix = s->problem->suffix;
@@ -88,7 +89,7 @@ static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, s
     for (size_t i = 0; i < count; i++) {
         const rv_candidate *c = batch[i];
         const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
-        if (known && !isnan(known->xe)) continue;
+        if (known && (racing || !isnan(known->xe))) continue;
         size_t d = rv_search_common(s, c), own = c->length - d;
         int32_t *ids = e->ids + rows;
         memcpy(ids, c->ids + d, own * sizeof *ids);
@@ -128,7 +129,7 @@ static rv_status drop_unwanted(rv_search *s, rv_candidate *const *batch, size_t 
         const rv_candidate *c = batch[i];
         rv_judgement j = {rv_ids_hash(c->ids, c->length), c->f, (double)NAN, 1};
         if (!e->wanted[i]) {
-            if (!rv_memo_find(&e->memo, j.key)) RV_TRY(rv_memo_add(&e->memo, j, err));
+            RV_TRY(rv_memo_add(&e->memo, j, err));
             continue;
         }
         e->kept[left] = k;
@@ -169,7 +170,7 @@ static rv_status judge_batch(rv_search *s, rv_candidate *const *batch, size_t co
     rv_engine *e = s->engine;
     const rv_problem *q = s->problem;
     size_t running;
-    RV_TRY(begin(s, batch, count, &running, err));
+    RV_TRY(begin(s, batch, count, choose, &running, err));
     if (choose) RV_TRY(race(s, batch, count, &running, choose, context, err));
     if (running == 0) return RV_OK;
     rv_pass_finish(e->judging);
