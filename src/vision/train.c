@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "ops/adamw.h"
 #include "vision/trainer.h"
 
 enum { WARM_UP = 200 }; // steps
@@ -64,8 +65,7 @@ static double learning_rate(const rv_learner_run *t)
 {
     double total = (double)(t->settings->epochs * t->steps), step = (double)t->step;
     double warm = WARM_UP < total / 10 ? WARM_UP : total / 10;
-    double rise = step + 1 < warm ? (step + 1) / warm : 1;
-    return t->settings->rate * rise * (0.5 + 0.5 * cos(3.141592653589793 * step / total));
+    return rv_cosine_rate(t->settings->rate, step, warm, total);
 }
 
 /* Fisher and Yates. */
