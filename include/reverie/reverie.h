@@ -17,6 +17,7 @@
 
 #include "reverie/core.h"
 
+#include "reverie/autoencoder.h"
 #include "reverie/compare.h"
 #include "reverie/dream.h"
 #include "reverie/examples.h"

@@ -112,9 +112,10 @@ rv_status rv_text_autoencoder_pull(real *dz, real *rows, const rv_text_autoencod
                                    double temperature, int threads, rv_error *err);
 
 /* What the subject makes of texts that may differ in length, ids (N), each after BOS: hidden (N, C), its final
- * hidden before each token; rows (N, C) at the autoencoder's site. Either may be NULL. */
+ * hidden before each token; rows (N, C) at the autoencoder's site. Either may be NULL. narrow: products in
+ * bf16 where the subject has narrow weights. */
 rv_status rv_text_subject(real *hidden, real *rows, const rv_text_autoencoder *ae,
-                          const int32_t *ids, const size_t *length, size_t count, int threads,
-                          rv_error *err);
+                          const int32_t *ids, const size_t *length, size_t count, bool narrow,
+                          int threads, rv_error *err);
 
 #endif

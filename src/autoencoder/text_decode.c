@@ -44,7 +44,8 @@ rv_status rv_text_autoencoder_encode(real *z, const rv_text_autoencoder *ae, con
     RV_GOTO(RV_NEW(rows, texts * length * C, err));
     for (size_t s = 0; s < count; s += texts) {
         size_t n = count - s < texts ? count - s : texts;
-        RV_GOTO(rv_text_subject(NULL, rows, ae, ids + s * length, lengths, n, threads, err));
+        RV_GOTO(
+            rv_text_subject(NULL, rows, ae, ids + s * length, lengths, n, false, threads, err));
         RV_GOTO(rv_text_pass_encode(z + s * numbers, pass, rows, lengths, n, err));
     }
 done:
@@ -284,7 +285,7 @@ rv_status rv_text_autoencoder_pull(real *dz, real *rows, const rv_text_autoencod
     RV_GOTO(RV_NEW(slope, LOGIT_ROWS * V, err));
     if (!hidden) {
         RV_GOTO(RV_NEW(own, N * C, err));
-        RV_GOTO(rv_text_subject(own, NULL, ae, ids, lengths, count, threads, err));
+        RV_GOTO(rv_text_subject(own, NULL, ae, ids, lengths, count, false, threads, err));
         hidden = own;
     }
     RV_GOTO(rv_text_pass_begin(pass, lengths, count, err));

@@ -55,7 +55,7 @@ void rv_text_gradients_free(rv_text_gradients *g)
 
 /* ---- the pass -------------------------------------------------------------------------------- */
 
-static rv_status allocate(rv_text_pass *p, bool keep, rv_error *err)
+static rv_status allocate(rv_text_pass *p, rv_error *err)
 {
     const rv_text_autoencoder *ae = p->ae;
     size_t W = ae->config.width, Z = ae->config.code, C = ae->subject->config.width,
@@ -63,7 +63,7 @@ static rv_status allocate(rv_text_pass *p, bool keep, rv_error *err)
     const rv_transformer *const models[] = {ae->encoder, ae->decoder};
     rv_pass **const passes[] = {&p->encoder, &p->decoder};
     rv_pass_options options = {
-        .rows = rows, .sequences = p->texts, .keep = keep, .threads = p->threads};
+        .rows = rows, .sequences = p->texts, .keep = p->keep, .threads = p->threads};
     for (size_t i = 0; i < 2; i++) {
         RV_TRY(rv_pass_new(passes[i], models[i], &options, err));
         RV_TRY(RV_NEW(p->sequences[i], p->texts, err));
@@ -100,7 +100,8 @@ rv_status rv_text_pass_new(rv_text_pass **out, const rv_text_autoencoder *ae, si
     p->tokens = tokens;
     p->slots = tokens / ae->config.tokens_per_slot + texts; // every text may round up
     p->threads = threads;
-    rv_status status = allocate(p, keep, err);
+    p->keep = keep;
+    rv_status status = allocate(p, err);
     if (status != RV_OK) {
         rv_text_pass_free(p);
         return status;
@@ -213,7 +214,7 @@ static rv_status run(rv_text_pass *p, size_t which, rv_error *err)
         row += rows;
     }
     p->tap[which] = (rv_tap){.site = {RV_SITE_UNEMBED_IN, 0}, .seed = p->seed[which]};
-    RV_TRY(rv_pass_begin(pass, p->sequences[which], p->count, &p->tap[which], 1, err));
+    RV_TRY(rv_pass_begin(pass, p->sequences[which], p->count, &p->tap[which], p->keep, err));
     rv_pass_finish(pass);
     return RV_OK;
 }

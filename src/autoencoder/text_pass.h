@@ -25,6 +25,7 @@ typedef struct rv_text_pass {
     const rv_text_autoencoder *ae;
     size_t texts, tokens, slots; /* room */
     int threads;
+    bool keep;
     rv_pass *encoder, *decoder;
     rv_sequence *sequences[2]; /* of the encoder, of the decoder */
     rv_tap tap[2];

@@ -15,7 +15,7 @@ typedef struct subject_batch {
     real *site; /* (rows, C) or NULL */
 } subject_batch;
 
-/* BOS and the tokens of `count` texts; the next texts' places are returned through the pointers. */
+/* BOS and the tokens of `count` texts; the last only where its own row is wanted. */
 static rv_status run(subject_batch *b, real *hidden, real *rows, const int32_t *ids,
                      const size_t *length, size_t count, rv_error *err)
 {
@@ -23,7 +23,7 @@ static rv_status run(subject_batch *b, real *hidden, real *rows, const int32_t *
     size_t C = ae->subject->config.width;
     int32_t *to = b->ids;
     for (size_t s = 0; s < count; s++) {
-        b->sequences[s] = (rv_sequence){.ids = to, .count = length[s] + 1};
+        b->sequences[s] = (rv_sequence){.ids = to, .count = length[s] + (rows != NULL)};
         to[0] = ae->config.bos;
         memcpy(to + 1, ids, length[s] * sizeof *ids);
         to += length[s] + 1;
@@ -46,13 +46,14 @@ static rv_status run(subject_batch *b, real *hidden, real *rows, const int32_t *
             memcpy(rows, b->site + (row + 1) * C, numbers * sizeof *rows);
             rows += numbers;
         }
-        row += length[s] + 1;
+        row += b->sequences[s].count;
     }
     return RV_OK;
 }
 
 static rv_status run_all(subject_batch *b, real *hidden, real *rows, const int32_t *ids,
-                         const size_t *length, size_t count, int threads, rv_error *err)
+                         const size_t *length, size_t count, bool narrow, int threads,
+                         rv_error *err)
 {
     const rv_text_autoencoder *ae = b->ae;
     size_t C = ae->subject->config.width, most = 0, texts = count < TEXTS ? count : TEXTS;
@@ -63,8 +64,11 @@ static rv_status run_all(subject_batch *b, real *hidden, real *rows, const int32
                            RV_TEXT_TOKENS_MAX, length[s]);
         if (length[s] + 1 > most) most = length[s] + 1;
     }
-    rv_pass_options options = {
-        .rows = texts * most, .sequences = texts, .positions = most, .threads = threads};
+    rv_pass_options options = {.rows = texts * most,
+                               .sequences = texts,
+                               .positions = most,
+                               .threads = threads,
+                               .narrow = narrow};
     RV_TRY(rv_pass_new(&b->pass, ae->subject, &options, err));
     if (rows) RV_TRY(RV_NEW(b->site, texts * most * C, err));
     for (size_t s = 0; s < count; s += texts) {
@@ -79,8 +83,8 @@ static rv_status run_all(subject_batch *b, real *hidden, real *rows, const int32
 }
 
 rv_status rv_text_subject(real *hidden, real *rows, const rv_text_autoencoder *ae,
-                          const int32_t *ids, const size_t *length, size_t count, int threads,
-                          rv_error *err)
+                          const int32_t *ids, const size_t *length, size_t count, bool narrow,
+                          int threads, rv_error *err)
 {
     size_t N = 0;
     for (size_t s = 0; s < count; s++) N += length[s];
@@ -96,7 +100,7 @@ rv_status rv_text_subject(real *hidden, real *rows, const rv_text_autoencoder *a
     subject_batch *b;
     RV_TRY(RV_NEW(b, 1, err));
     b->ae = ae;
-    rv_status status = run_all(b, hidden, rows, ids, length, count, threads, err);
+    rv_status status = run_all(b, hidden, rows, ids, length, count, narrow, threads, err);
     rv_pass_free(b->pass);
     free(b->site);
     free(b);

@@ -90,7 +90,8 @@ static void whole_loss(rv_site_kind kind)
     rv_random random = rv_random_stream(1, 2, 3);
     fill(noise, T * 5, 50, 0.5);
     fill(ae->site_mean, WIDTH, 51, 0.1);
-    assert_int_equal(rv_text_subject(hidden, rows, ae, ids, length, TEXTS, 1, &err), RV_OK);
+    assert_int_equal(rv_text_subject(hidden, rows, ae, ids, length, TEXTS, false, 1, &err),
+                     RV_OK);
     rv_text_normalise(target, ae, rows, N);
     rv_text_candidates_draw(label, candidates, ids, N, 9, &random, 1);
     rv_text_batch batch = {.ids = ids,
@@ -163,7 +164,7 @@ static void latents(bool language_model)
     fill(drows, N * WIDTH, 2, 1);
     if (rv_text_autoencoder_decode(written, hidden, ae, z, COUNT, LONGEST, 1, &err) != RV_OK)
         fail_msg("%s", err.message);
-    rv_text_subject(again, NULL, ae, written, lengths, COUNT, 1, &err);
+    rv_text_subject(again, NULL, ae, written, lengths, COUNT, false, 1, &err);
     for (size_t i = 0; i < N * WIDTH; i++) assert_true(fabs(hidden[i] - again[i]) < 1e-12);
     // So cold that only the most likely token is left: the rows are those of what was written.
     if (rv_text_autoencoder_pull(dz, rows, ae, z, written, NULL, drows, COUNT, LONGEST, 1e-6, 1,

@@ -1,0 +1,199 @@
+/* reverie autoencoder: train, judge and use a sentence autoencoder of a language model. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+/* ---- train ----------------------------------------------------------------------------------- */
+
+static void show_sample(void *context, const char *text, const char *back)
+{
+    (void)context;
+    end_progress();
+    fprintf(stderr, "  held out  %s\n  back      %s\n", text, back);
+}
+
+static void print_training(const rv_autoencoder_training *t, const char *output, bool json)
+{
+    for (size_t i = 0; i < t->points; i++) {
+        const rv_autoencoder_point *p = &t->curve[i];
+        if (json)
+            printf("{\"type\":\"autoencoder_point\",\"step\":%zu,\"loss\":%.6g,\"site\":%.6g,"
+                   "\"full\":%.6g,\"sampled\":%.6g,\"accuracy\":%.6g,\"exact\":%.6g}\n",
+                   p->step, p->loss, p->site, p->full, p->sampled, p->accuracy, p->exact);
+        else if (i + 10 >= t->points)
+            printf("step %6zu  loss %6.3f  held out %6.3f (sampled softmax %6.3f)  tokens "
+                   "%5.1f %%  "
+                   "texts %5.1f %%\n",
+                   p->step, p->loss, p->full, p->sampled, 100 * p->accuracy, 100 * p->exact);
+    }
+    if (json)
+        printf("{\"type\":\"autoencoder_training\",\"parameters\":%zu,\"windows\":%zu,"
+               "\"tokens\":%zu,\"complete\":%s,\"seconds\":%.1f}\n",
+               t->parameters, t->windows, t->tokens, t->complete ? "true" : "false",
+               t->seconds);
+    else
+        printf("%zu parameters, %zu windows of %zu tokens in all, %.0f s\n%s in %s\n",
+               t->parameters, t->windows, t->tokens, t->seconds,
+               t->complete ? "complete,"
+                           : "stopped early; the same command goes on from what is",
+               output);
+}
+
+typedef struct train_options {
+    int64_t steps, stop, tokens, shortest, longest, batch, draws, width, heads, encoder_layers,
+        layers, code, slot_tokens, judge_every, seed, threads;
+    bool language_model, json;
+} train_options;
+
+static void apply(rv_autoencoder_train_params *p, const train_options *o)
+{
+    p->steps = (size_t)o->steps, p->stop = (size_t)o->stop, p->tokens = (size_t)o->tokens;
+    p->shortest = (size_t)o->shortest, p->longest = (size_t)o->longest;
+    p->batch = (size_t)o->batch, p->draws = (size_t)o->draws;
+    p->width = (size_t)o->width, p->heads = (size_t)o->heads;
+    p->encoder_layers = (size_t)o->encoder_layers, p->decoder_layers = (size_t)o->layers;
+    p->code = (size_t)o->code, p->tokens_per_slot = (size_t)o->slot_tokens;
+    p->judge_every = (size_t)o->judge_every, p->seed = (uint64_t)o->seed;
+    p->threads = (int)o->threads, p->language_model = o->language_model;
+}
+
+static train_options options_of(const rv_autoencoder_train_params *p)
+{
+    return (train_options){.steps = (int64_t)p->steps,
+                           .tokens = (int64_t)p->tokens,
+                           .shortest = (int64_t)p->shortest,
+                           .longest = (int64_t)p->longest,
+                           .batch = (int64_t)p->batch,
+                           .draws = (int64_t)p->draws,
+                           .width = (int64_t)p->width,
+                           .heads = (int64_t)p->heads,
+                           .encoder_layers = (int64_t)p->encoder_layers,
+                           .layers = (int64_t)p->decoder_layers,
+                           .code = (int64_t)p->code,
+                           .slot_tokens = (int64_t)p->tokens_per_slot,
+                           .judge_every = (int64_t)p->judge_every,
+                           .seed = (int64_t)p->seed,
+                           .language_model = p->language_model};
+}
+
+static int run_train(const command *self, int argc, char **argv)
+{
+    rv_autoencoder_train_params p = rv_autoencoder_train_params_default();
+    train_options o = options_of(&p);
+    string_list corpus = {.count = 0};
+    const option options[] = {
+        {"site", 0, OPTION_STRING, &p.site, "SITE",
+         "what is encoded: embed (default) or blocks.L.hook_resid_pre"},
+        {"corpus", 'c', OPTION_LIST, &corpus, "FILE",
+         "text, one paragraph a line; may be repeated"},
+        {"output", 'o', OPTION_STRING, &p.output, "DIR", "folder for weights, state and curve"},
+        {"steps", 0, OPTION_INTEGER, &o.steps, "N", "of the whole training (default 10000)"},
+        {"minutes", 'm', OPTION_NUMBER, &p.minutes, "M",
+         "stop after so long; the same command goes on"},
+        {"stop", 0, OPTION_INTEGER, &o.stop, "N",
+         "stop after step N; the same command goes on"},
+        {"tokens", 0, OPTION_INTEGER, &o.tokens, "N",
+         "of corpus windows, learned from again and again (default 500k)"},
+        {"shortest", 0, OPTION_INTEGER, &o.shortest, "N", "tokens of the shortest window (8)"},
+        {"longest", 0, OPTION_INTEGER, &o.longest, "N", "tokens of the longest (24)"},
+        {"batch", 0, OPTION_INTEGER, &o.batch, "N", "windows a step (64)"},
+        {"draws", 0, OPTION_INTEGER, &o.draws, "N", "tokens drawn for the softmax (2048)"},
+        {"width", 0, OPTION_INTEGER, &o.width, "N", "of encoder and decoder (256)"},
+        {"heads", 0, OPTION_INTEGER, &o.heads, "N", "attention heads of both (4)"},
+        {"layers", 0, OPTION_INTEGER, &o.layers, "N", "of the decoder (6)"},
+        {"encoder-layers", 0, OPTION_INTEGER, &o.encoder_layers, "N", "of the encoder (2)"},
+        {"code", 0, OPTION_INTEGER, &o.code, "N", "numbers of a slot (64)"},
+        {"slot-tokens", 0, OPTION_INTEGER, &o.slot_tokens, "N", "tokens that share a slot (3)"},
+        {"noise", 0, OPTION_NUMBER, &p.noise, "S",
+         "deviation added to the latent, whose own is 1 (0.5)"},
+        {"corruption", 0, OPTION_NUMBER, &p.corruption, "P",
+         "share of tokens the encoder sees wrongly (0.1)"},
+        {"dropout", 0, OPTION_NUMBER, &p.dropout, "P",
+         "share of tokens hidden from the decoder (0.2)"},
+        {"cycle", 0, OPTION_NUMBER, &p.cycle_weight, "X",
+         "weight of |enc(dec(z)) - z|^2, every tenth step (0.1)"},
+        {"site-weight", 0, OPTION_NUMBER, &p.site_weight, "X",
+         "weight of the error at an inner site (0.5)"},
+        {"rate", 0, OPTION_NUMBER, &p.rate, "R", "largest learning rate (0.002)"},
+        {"language-model", 0, OPTION_FLAG, &o.language_model, NULL,
+         "add what the model expects (default); --no-language-model: do not"},
+        {"judge-every", 0, OPTION_INTEGER, &o.judge_every, "N",
+         "steps between points of the curve (250)"},
+        {"seed", 's', OPTION_INTEGER, &o.seed, "N", "seed (default 1)"},
+        {"threads", 't', OPTION_INTEGER, &o.threads, "N", "default: all processors"},
+        {"json", 0, OPTION_FLAG, &o.json, NULL, "print JSON lines"},
+        {0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    if (code >= 0) return code;
+    if (!p.output) return fail_usage("--output is needed: a folder for the autoencoder");
+    if (corpus.count == 0) return fail_usage("--corpus is needed: a file with text");
+    apply(&p, &o);
+    p.model = rest.items[0];
+    p.corpus = corpus.items;
+    p.corpus_count = corpus.count;
+    p.progress = show_progress;
+    p.sample = show_sample;
+    rv_autoencoder_training training;
+    rv_error err;
+    if (rv_autoencoder_train(&training, &p, &err) != RV_OK) return fail(&err);
+    end_progress();
+    print_training(&training, p.output, o.json);
+    rv_autoencoder_training_release(&training);
+    return EXIT_OK;
+}
+
+static const command command_autoencoder_train = {
+    .name = "autoencoder train",
+    .arguments = "MODEL --corpus FILE -o DIR [options]",
+    .summary = "Train a sentence autoencoder for a language model",
+    .help =
+        "Windows of the corpus are encoded into a few noisy numbers, and written again from "
+        "them\n"
+        "by a small transformer whose word is added to what MODEL itself expects next: the\n"
+        "numbers need only carry what a language model cannot know. What MODEL says about the\n"
+        "windows is computed once and kept in DIR (2 bytes a number: 1.2 GB for a million "
+        "tokens\n"
+        "of a model of width 576). The state is saved every 45 seconds; the same command goes "
+        "on,\n"
+        "whatever stopped it. The same seed gives the same weights at any number of threads.\n"
+        "\n"
+        "  reverie autoencoder train smollm2-135m --corpus books.txt -o sentences\n"
+        "  reverie autoencoder train smollm2-135m --corpus books.txt -o sentences --minutes "
+        "30\n"
+        "  reverie autoencoder train smollm2-135m --site blocks.12.hook_resid_pre \\\n"
+        "      --corpus books.txt -o inner",
+    .least = 1,
+    .most = 1,
+    .run = run_train,
+};
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static int run_autoencoder(const command *self, int argc, char **argv)
+{
+    static const command *const all[] = {&command_autoencoder_train};
+    for (size_t i = 0; argc > 1 && i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(argv[1], all[i]->name + strlen("autoencoder ")) == 0)
+            return all[i]->run(all[i], argc - 1, argv + 1);
+    const option options[] = {{0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    return code >= 0 ? code : fail_usage("unknown '%s': expected train", rest.items[0]);
+}
+
+const command command_autoencoder = {
+    .name = "autoencoder",
+    .arguments = "train ...",
+    .summary = "A sentence autoencoder: what a latent dream is confined to",
+    .help = "  train         train one for a language model\n"
+            "\n"
+            "Example:\n"
+            "  reverie autoencoder train smollm2-135m --corpus books.txt -o sentences\n"
+            "`reverie autoencoder train --help` tells more.",
+    .least = 1,
+    .most = 1,
+    .run = run_autoencoder,
+};
