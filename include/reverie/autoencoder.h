@@ -11,7 +11,7 @@
  *     rv_autoencoder *ae;
  *     if (rv_autoencoder_open(&ae, "smollm2-autoencoder", NULL, NULL, &err) != RV_OK) ...
  *     rv_reconstruction r;
- *     rv_autoencoder_reconstruct(&r, ae, text, length, 0, &err);
+ *     rv_autoencoder_reconstruct(&r, ae, text, length, 0, 1, &err);
  *
  * The encoder reads the model's rows at a site, the token embeddings or the residual stream before a layer; the
  * decoder writes tokens, its word added to what the language model expects next. */
@@ -78,6 +78,97 @@ typedef struct rv_autoencoder_training {
 RV_API rv_status rv_autoencoder_train(rv_autoencoder_training *out,
                                       const rv_autoencoder_train_params *params, rv_error *err);
 RV_API void rv_autoencoder_training_release(rv_autoencoder_training *training);
+
+/* ---- use ------------------------------------------------------------------------------------- */
+
+typedef struct rv_autoencoder rv_autoencoder;
+
+/* folder: what training wrote, or the safetensors file itself. model: NULL for the one named in it; another
+ * than it was trained for is RV_ERR_USAGE. params as for rv_model_open, may be NULL. */
+RV_API rv_status rv_autoencoder_open(rv_autoencoder **out, const char *folder,
+                                     const char *model, const rv_model_params *params,
+                                     rv_error *err);
+RV_API void rv_autoencoder_close(rv_autoencoder *ae); /* NULL is fine */
+
+typedef struct rv_reconstruction {
+    char *text; /* what was written: `length` bytes, and a NUL */
+    size_t length;
+    size_t tokens, same;   /* of the text; of them that came back in their place */
+    size_t slots, numbers; /* of its latent */
+    double cycle;          /* mean square of enc(dec(z)) - z, a number (z has variance 1) */
+    double cross_entropy,
+        back_cross_entropy; /* nats a token under the model: text, what was written */
+} rv_reconstruction;
+
+/* A text of at most as many tokens as the autoencoder was made for, encoded, put under noise of this
+ * deviation (0: none), and written again. */
+RV_API rv_status rv_autoencoder_reconstruct(rv_reconstruction *out, rv_autoencoder *ae,
+                                            const char *text, size_t length, double noise,
+                                            uint64_t seed, rv_error *err);
+RV_API void rv_reconstruction_release(rv_reconstruction *reconstruction);
+
+typedef struct rv_interpolation {
+    struct rv_interpolated {
+        double at; /* 0: the first text, 1: the second */
+        char *text;
+        size_t length;
+        double cross_entropy; /* nats a token under the model */
+    } * items;
+    size_t count, tokens; /* texts; tokens of each: the shorter text's, the longer one is cut */
+} rv_interpolation;
+
+/* Texts written from latents on the line between two, each slot normalised again; steps >= 2. */
+RV_API rv_status rv_autoencoder_interpolate(rv_interpolation *out, rv_autoencoder *ae,
+                                            const char *from, size_t from_length,
+                                            const char *to, size_t to_length, size_t steps,
+                                            rv_error *err);
+RV_API void rv_interpolation_release(rv_interpolation *interpolation);
+
+/* ---- the card -------------------------------------------------------------------------------- */
+
+typedef enum rv_card_texts {
+    RV_CARD_TEXT,     /* windows of the corpus */
+    RV_CARD_SHUFFLED, /* the same, their tokens in random order */
+    RV_CARD_RANDOM,   /* tokens drawn evenly from the vocabulary */
+    RV_CARD_TEXTS
+} rv_card_texts;
+
+enum { RV_CARD_LENGTHS = 4 };
+
+typedef struct rv_autoencoder_card {
+    char model[256], site[64], corpus[256];
+    size_t parameters, step, code, tokens_per_slot, texts; /* texts: of every kind */
+    double noise;                                          /* that it was trained under */
+    double bits; /* that the noise leaves to a slot, at most: code / 2 log2(1 + 1 / noise^2) */
+    bool language_model;
+    size_t lengths[RV_CARD_LENGTHS], length_count; /* 8, 12, 16, 24, as far as it goes */
+    /* Shares of tokens and of whole texts written as they were: [0] without noise, [1] under it. */
+    double tokens[RV_CARD_TEXTS][RV_CARD_LENGTHS][2], exact[RV_CARD_TEXTS][RV_CARD_LENGTHS][2];
+    size_t length; /* of what follows: 12 tokens, or fewer */
+    double real, shuffled, interpolated,
+        prior; /* cross-entropy under the model, nats a token */
+    double cycle,
+        prior_cycle; /* mean square of enc(dec(z)) - z: of texts, of samples of the prior */
+    double full, sampled;    /* held-out loss, softmax over the vocabulary and over samples */
+    bool inner;              /* the site is in the residual stream: */
+    double explained;        /* fraction of variance */
+    double spliced, by_mean; /* the model's loss with the written rows there; with their mean */
+} rv_autoencoder_card;
+
+/* corpus: text that it was not trained on. texts: of every kind and length (0: 64). */
+RV_API rv_status rv_autoencoder_evaluate(rv_autoencoder_card *out, rv_autoencoder *ae,
+                                         const char *const *corpus, size_t corpus_count,
+                                         size_t texts, uint64_t seed, rv_progress_fn progress,
+                                         void *context, rv_error *err);
+
+/* ---- the same as JSON, one object each, malloc'ed ---------------------------------------------- */
+
+RV_API rv_status rv_reconstruction_json(char **out, const rv_reconstruction *reconstruction,
+                                        rv_error *err);
+RV_API rv_status rv_interpolation_json(char **out, const rv_interpolation *interpolation,
+                                       rv_error *err);
+RV_API rv_status rv_autoencoder_card_json(char **out, const rv_autoencoder_card *card,
+                                          rv_error *err);
 
 #ifdef __cplusplus
 }

@@ -196,10 +196,23 @@ static rv_status open_model(job *j, rv_error *err)
     return rv_model_hash(j->model, err);
 }
 
+/* What texts begin behind: as dreams do; a new line where the model has no token for it. */
+static rv_status choose_beginning(int32_t *bos, const job *j, rv_error *err)
+{
+    const char *why;
+    rv_ids line = {0};
+    rv_dream_bos(bos, &why, j->model);
+    if (*bos >= 0) return RV_OK;
+    rv_status status =
+        rv_tokenizer_encode(j->model->tokenizer, "\n", 1, RV_ENCODE_PLAIN, &line, err);
+    if (status == RV_OK && line.count) *bos = line.items[0];
+    rv_ids_release(&line);
+    return status;
+}
+
 static rv_status make(job *j, rv_error *err)
 {
     const rv_autoencoder_train_params *p = j->params;
-    const char *why;
     rv_text_autoencoder_config c = {.width = p->width,
                                     .heads = p->heads,
                                     .encoder_layers = p->encoder_layers,
@@ -209,7 +222,7 @@ static rv_status make(job *j, rv_error *err)
                                     .tokens = p->longest,
                                     .language_model = p->language_model,
                                     .noise = p->noise};
-    rv_dream_bos(&c.bos, &why, j->model);
+    RV_TRY(choose_beginning(&c.bos, j, err));
     RV_TRY(rv_site_parse(&c.site, p->site, &j->model->transformer->config, err));
     RV_TRY(rv_text_autoencoder_new(&j->ae, j->model->transformer, &c, p->seed, err));
     RV_TRY(rv_autoencoder_stream(&j->stream, j->model, p->corpus, p->corpus_count, STREAM_MOST,

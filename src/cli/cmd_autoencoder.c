@@ -170,30 +170,264 @@ static const command command_autoencoder_train = {
     .run = run_train,
 };
 
+/* ---- eval ------------------------------------------------------------------------------------ */
+
+static void print_card(const rv_autoencoder_card *c)
+{
+    static const char *const names[RV_CARD_TEXTS] = {"text", "shuffled", "random"};
+    printf("%s at %s, %zu parameters, %zu steps, decoder %s the language model\n", c->model,
+           c->site, c->parameters, c->step, c->language_model ? "with" : "without");
+    printf("a slot of %zu numbers for %zu tokens, noise %g: at most %.0f bits a slot\n",
+           c->code, c->tokens_per_slot, c->noise, c->bits);
+    printf("judged on %zu texts of %s\n\n", c->texts, c->corpus);
+    printf("written again, %%           tokens   whole texts   under noise: tokens   whole "
+           "texts\n");
+    for (size_t k = 0; k < RV_CARD_TEXTS; k++)
+        for (size_t i = 0; i < c->length_count; i++)
+            printf("  %-9s %2zu tokens      %6.1f        %6.1f                %6.1f        "
+                   "%6.1f\n",
+                   names[k], c->lengths[i], 100 * c->tokens[k][i][0], 100 * c->exact[k][i][0],
+                   100 * c->tokens[k][i][1], 100 * c->exact[k][i][1]);
+    printf("\ncross-entropy under the model, nats a token, %zu tokens\n", c->length);
+    printf(
+        "  text %.3f   shuffled %.3f   halfway between two texts %.3f   samples of the prior "
+        "%.3f\n",
+        c->real, c->shuffled, c->interpolated, c->prior);
+    printf("mean square of enc(dec(z)) - z: texts %.4f, samples of the prior %.4f\n", c->cycle,
+           c->prior_cycle);
+    printf("loss over the vocabulary %.4f, over sampled tokens %.4f\n", c->full, c->sampled);
+    if (c->inner)
+        printf(
+            "residual stream: %.1f %% of the variance; the model's loss %.3f, with the written "
+            "rows %.3f, with their mean %.3f\n",
+            100 * c->explained, c->real, c->spliced, c->by_mean);
+}
+
+static int run_eval(const command *self, int argc, char **argv)
+{
+    const char *model = NULL;
+    string_list corpus = {.count = 0};
+    int64_t texts = 64, seed = 1;
+    model_options how = MODEL_OPTIONS_DEFAULT;
+    bool json = false;
+    const option options[] = {
+        {"corpus", 'c', OPTION_LIST, &corpus, "FILE",
+         "text that it was not trained on; may be repeated"},
+        {"model", 0, OPTION_STRING, &model, "MODEL", "where the model is now"},
+        {"texts", 'n', OPTION_INTEGER, &texts, "N", "of every kind and length (default 64)"},
+        {"seed", 's', OPTION_INTEGER, &seed, "N", "seed (default 1)"},
+        MODEL_ROWS(how),
+        {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object"},
+        {0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    if (code >= 0) return code;
+    if (corpus.count == 0)
+        return fail_usage("--corpus is needed: text that it was not trained on");
+    rv_autoencoder *ae;
+    rv_autoencoder_card card;
+    rv_error err;
+    rv_model_params params = model_params(&how);
+    if (rv_autoencoder_open(&ae, rest.items[0], model, &params, &err) != RV_OK)
+        return fail(&err);
+    rv_status status =
+        rv_autoencoder_evaluate(&card, ae, corpus.items, corpus.count, (size_t)texts,
+                                (uint64_t)seed, show_progress, NULL, &err);
+    rv_autoencoder_close(ae);
+    if (status != RV_OK) return fail(&err);
+    end_progress();
+    if (!json) {
+        print_card(&card);
+        return EXIT_OK;
+    }
+    char *object = NULL;
+    status = rv_autoencoder_card_json(&object, &card, &err);
+    return print_object(status, object, &err);
+}
+
+static const command command_autoencoder_eval = {
+    .name = "autoencoder eval",
+    .arguments = "DIR --corpus FILE [options]",
+    .summary = "What an autoencoder can say, and what not: its card",
+    .help =
+        "How much of unseen text comes back, token by token and whole, with and without the "
+        "noise\n"
+        "of training; the same for shuffled text and random tokens, which should not come "
+        "back:\n"
+        "what can copy anything confines nothing. How likely texts halfway between two others\n"
+        "and texts from random numbers are under the model, beside real text. For an inner "
+        "layer,\n"
+        "the fraction of the residual stream's variance that is written again, and the "
+        "model's\n"
+        "loss when it runs on from there.\n"
+        "\n"
+        "  reverie autoencoder eval sentences --corpus unseen.txt",
+    .least = 1,
+    .most = 1,
+    .run = run_eval,
+};
+
+/* ---- reconstruct ----------------------------------------------------------------------------- */
+
+static int show_reconstruction(rv_autoencoder *ae, const char *text, double noise,
+                               uint64_t seed, bool json)
+{
+    rv_reconstruction r;
+    rv_error err;
+    if (rv_autoencoder_reconstruct(&r, ae, text, strlen(text), noise, seed, &err) != RV_OK)
+        return fail(&err);
+    int code = EXIT_OK;
+    if (json) {
+        char *object = NULL;
+        rv_status status = rv_reconstruction_json(&object, &r, &err);
+        code = print_object(status, object, &err);
+    } else {
+        put_text(r.text, r.length);
+        printf(
+            "\n  %zu of %zu tokens; %zu slots, %zu numbers; cycle %.4f; %.2f nats a token, was "
+            "%.2f\n",
+            r.same, r.tokens, r.slots, r.numbers, r.cycle, r.back_cross_entropy,
+            r.cross_entropy);
+    }
+    rv_reconstruction_release(&r);
+    return code;
+}
+
+static int run_reconstruct(const command *self, int argc, char **argv)
+{
+    const char *model = NULL;
+    double noise = 0;
+    int64_t seed = 1;
+    model_options how = MODEL_OPTIONS_DEFAULT;
+    bool json = false;
+    const option options[] = {
+        {"noise", 0, OPTION_NUMBER, &noise, "S", "deviation added to the latent (default 0)"},
+        {"seed", 's', OPTION_INTEGER, &seed, "N", "seed of the noise (default 1)"},
+        {"model", 0, OPTION_STRING, &model, "MODEL", "where the model is now"},
+        MODEL_ROWS(how),
+        {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object a text"},
+        {0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    if (code >= 0) return code;
+    rv_autoencoder *ae;
+    rv_error err;
+    rv_model_params params = model_params(&how);
+    if (rv_autoencoder_open(&ae, rest.items[0], model, &params, &err) != RV_OK)
+        return fail(&err);
+    end_progress();
+    code = EXIT_OK;
+    for (size_t i = 1; i < rest.count && code == EXIT_OK; i++)
+        code = show_reconstruction(ae, rest.items[i], noise, (uint64_t)seed, json);
+    rv_autoencoder_close(ae);
+    return code;
+}
+
+static const command command_autoencoder_reconstruct = {
+    .name = "autoencoder reconstruct",
+    .arguments = "DIR TEXT... [options]",
+    .summary = "Write texts again from their latents",
+    .help =
+        "A text begins as it would stand after the beginning of a document; a leading space "
+        "is\n"
+        "part of it.\n"
+        "\n"
+        "  reverie autoencoder reconstruct sentences \"The cat sat on the mat.\" --noise 0.5",
+    .least = 2,
+    .most = LIST_MAX,
+    .run = run_reconstruct,
+};
+
+/* ---- interpolate ----------------------------------------------------------------------------- */
+
+static int run_interpolate(const command *self, int argc, char **argv)
+{
+    const char *model = NULL;
+    int64_t steps = 7;
+    model_options how = MODEL_OPTIONS_DEFAULT;
+    bool json = false;
+    const option options[] = {
+        {"steps", 'n', OPTION_INTEGER, &steps, "N", "texts, both ends included (default 7)"},
+        {"model", 0, OPTION_STRING, &model, "MODEL", "where the model is now"},
+        MODEL_ROWS(how),
+        {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object"},
+        {0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    if (code >= 0) return code;
+    rv_autoencoder *ae;
+    rv_interpolation p;
+    rv_error err;
+    rv_model_params params = model_params(&how);
+    if (rv_autoencoder_open(&ae, rest.items[0], model, &params, &err) != RV_OK)
+        return fail(&err);
+    end_progress();
+    rv_status status =
+        rv_autoencoder_interpolate(&p, ae, rest.items[1], strlen(rest.items[1]), rest.items[2],
+                                   strlen(rest.items[2]), (size_t)steps, &err);
+    rv_autoencoder_close(ae);
+    if (status != RV_OK) return fail(&err);
+    if (json) {
+        char *object = NULL;
+        status = rv_interpolation_json(&object, &p, &err);
+        code = print_object(status, object, &err);
+    } else {
+        code = EXIT_OK;
+        for (size_t i = 0; i < p.count; i++) {
+            printf("%.2f  %5.2f nats  ", p.items[i].at, p.items[i].cross_entropy);
+            put_text(p.items[i].text, p.items[i].length);
+            putchar('\n');
+        }
+    }
+    rv_interpolation_release(&p);
+    return code;
+}
+
+static const command command_autoencoder_interpolate = {
+    .name = "autoencoder interpolate",
+    .arguments = "DIR TEXT TEXT [options]",
+    .summary = "Texts on the way from one to another",
+    .help = "The longer text is cut to as many tokens as the shorter one has.\n"
+            "\n"
+            "  reverie autoencoder interpolate sentences \"The dog ran to the sea.\" \\\n"
+            "      \"She was reading a book.\"",
+    .least = 3,
+    .most = 3,
+    .run = run_interpolate,
+};
+
 /* ---- all ------------------------------------------------------------------------------------- */
 
 static int run_autoencoder(const command *self, int argc, char **argv)
 {
-    static const command *const all[] = {&command_autoencoder_train};
+    static const command *const all[] = {&command_autoencoder_train, &command_autoencoder_eval,
+                                         &command_autoencoder_reconstruct,
+                                         &command_autoencoder_interpolate};
     for (size_t i = 0; argc > 1 && i < sizeof all / sizeof all[0]; i++)
         if (strcmp(argv[1], all[i]->name + strlen("autoencoder ")) == 0)
             return all[i]->run(all[i], argc - 1, argv + 1);
     const option options[] = {{0}};
     arguments rest;
     int code = options_parse(&rest, argc, argv, self, options);
-    return code >= 0 ? code : fail_usage("unknown '%s': expected train", rest.items[0]);
+    return code >= 0
+               ? code
+               : fail_usage("unknown '%s': expected train, eval, reconstruct or interpolate",
+                            rest.items[0]);
 }
 
 const command command_autoencoder = {
     .name = "autoencoder",
-    .arguments = "train ...",
+    .arguments = "train|eval|reconstruct|interpolate ...",
     .summary = "A sentence autoencoder: what a latent dream is confined to",
     .help = "  train         train one for a language model\n"
+            "  eval          what it can say, and what not\n"
+            "  reconstruct   write texts again from their latents\n"
+            "  interpolate   texts on the way from one to another\n"
             "\n"
             "Example:\n"
             "  reverie autoencoder train smollm2-135m --corpus books.txt -o sentences\n"
-            "`reverie autoencoder train --help` tells more.",
+            "`reverie autoencoder train --help` and the like tell more.",
     .least = 1,
-    .most = 1,
+    .most = LIST_MAX,
     .run = run_autoencoder,
 };
