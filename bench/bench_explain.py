@@ -38,9 +38,15 @@ def finished(path):
     return os.path.exists(path) and not os.path.exists(path + ".journal") and any(r["type"] == "end" for r in read_records(path))
 
 
+def same_sign(path, sign):
+    """Whether a run dreamt in this direction: on another corpus the larger extreme may be the other one."""
+    return (read_records(path)[0]["target"]["sign"] < 0) == bool(sign)
+
+
 def dream(target, sign, args):
     """The run file of a dream of the target, and its budget."""
-    found = [p for p in sorted(glob.glob(os.path.join(args.dreams, MODEL, f"{target}-reverie-1-*.jsonl"))) if finished(p)]
+    found = [p for p in sorted(glob.glob(os.path.join(args.dreams, MODEL, f"{target}-reverie-1-*.jsonl")))
+             if finished(p) and same_sign(p, sign)]
     path = found[0] if found else os.path.join(args.runs, f"{target}-dream.jsonl")
     if not finished(path):
         subprocess.run([TOOL, "dream", MODEL, "--budget", str(args.budget), *corpus_options(args), "--resume",

@@ -395,6 +395,8 @@ static void numbers_are_those_of_the_text(void **state)
             fail_msg("%s", err.message);
         double told = json_number_value(json_object_get(record, "cross_entropy"));
         assert_true(fabs(score.cross_entropy - told) < 1e-6 * told);
+        told = json_number_value(json_object_get(record, "bits_per_byte"));
+        assert_true(fabs(score.bits_per_byte - told) < 1e-6 * told);
         rv_score_release(&score);
         dreams++;
     }

@@ -155,6 +155,7 @@ static rv_status put_quantiles(rv_dreaming *d, rv_error *err)
     q.cross_entropy_10 = d->fluency_10;
     q.cross_entropy_50 = d->fluency_50;
     q.cross_entropy_90 = d->fluency_90;
+    q.bits_per_byte_50 = d->byte_fluency_50 / log(2);
     EMIT(d, quantiles, &q, err);
     return RV_OK;
 }
@@ -225,6 +226,25 @@ static rv_status decode(rv_string *out, rv_arena *arena, const rv_dreaming *d,
     return bytes ? RV_OK : rv_fail_memory(err, out->length);
 }
 
+/* Texts that are found by a model's own likelihood are about half as improbable again to another model (measured:
+ * docs/results.md); so much of the median corpus window's bits per byte the headline may take. */
+static const double HEADLINE_SHARE = 2.0 / 3;
+
+/* The most active point that is at least as fluent as the median corpus window, by token and, with that margin,
+ * by byte. By token alone, texts of short tokens pass for fluent that no reader would call so. */
+static size_t choose_headline(rv_point *points, const double *per_byte, size_t n,
+                              const rv_dreaming *d)
+{
+    size_t best = rv_choose_headline(points, n, d->fluency_50), kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (per_byte[i] <= HEADLINE_SHARE * d->byte_fluency_50)
+            kept++;
+        else
+            points[i] = (rv_point){NAN, NAN};
+    }
+    return kept ? rv_choose_headline(points, n, d->fluency_50) : best;
+}
+
 /* The headline of the moment, and texts from the most fluent to the most active one. */
 static rv_status some_of_front(rv_member_entry *out, size_t *count, rv_arena *arena,
                                const rv_dreaming *d, const rv_front *front, rv_error *err)
@@ -232,12 +252,15 @@ static rv_status some_of_front(rv_member_entry *out, size_t *count, rv_arena *ar
     size_t n = front->count, picked[MEMBERS + 1], kept = 0;
     rv_point *points = rv_arena_alloc(arena, n + 1, sizeof *points);
     size_t *order = rv_arena_alloc(arena, n + 1, sizeof *order);
-    if (!points || !order) return rv_fail_memory(err, n * sizeof *points);
-    for (size_t i = 0; i < n; i++)
+    double *per_byte = rv_arena_alloc(arena, n + 1, sizeof *per_byte);
+    if (!points || !order || !per_byte) return rv_fail_memory(err, n * sizeof *points);
+    for (size_t i = 0; i < n; i++) {
         points[i] = (rv_point){front->items[i].g, front->items[i].xe};
+        per_byte[i] = front->items[i].xb;
+    }
     size_t sorted = rv_non_dominated(order, points, n), first = 0;
     if (sorted > 0 && sorted != RV_NOT_FOUND) {
-        picked[kept++] = rv_choose_headline(points, n, d->fluency_50);
+        picked[kept++] = choose_headline(points, per_byte, n, d);
         size_t spread = sorted < MEMBERS ? sorted : MEMBERS;
         for (size_t i = 0; i < spread; i++)
             picked[kept++] = order[spread > 1 ? i * (sorted - 1) / (spread - 1) : 0];
@@ -359,6 +382,7 @@ static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f,
     out->raw = row == SIZE_MAX ? NAN : (double)f->values[row];
     out->activation = normalised(d, out->raw);
     out->cross_entropy = sum / (double)(n > (P == 0) ? n - (P == 0) : 1);
+    if (out->text.length) out->bits_per_byte = sum / log(2) / (double)out->text.length;
     size_t scored = n - (P == skip);
     if (scored) out->cross_entropy_published = published / (double)scored;
     return RV_OK;
@@ -368,23 +392,28 @@ static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f,
 static rv_status mark(rv_dream_record *dreams, size_t count, const rv_dreaming *d,
                       rv_error *err)
 {
-    rv_point *points;
-    size_t *fluent, fluent_count = 0, picked[DIVERSE];
-    RV_TRY(RV_NEW(points, count, err));
-    rv_status status = RV_NEW(fluent, count, err);
-    for (size_t i = 0; status == RV_OK && i < count; i++) {
+    rv_point *points = NULL;
+    double *per_byte = NULL;
+    size_t *fluent = NULL, fluent_count = 0, picked[DIVERSE];
+    rv_status status;
+    RV_GOTO(RV_NEW(points, count, err));
+    RV_GOTO(RV_NEW(per_byte, count, err));
+    RV_GOTO(RV_NEW(fluent, count, err));
+    for (size_t i = 0; i < count; i++) {
         points[i] = (rv_point){dreams[i].activation, dreams[i].cross_entropy};
+        per_byte[i] = dreams[i].bits_per_byte * log(2);
         if (dreams[i].cross_entropy <= d->fluency_90) fluent[fluent_count++] = i;
     }
-    size_t headline =
-        status == RV_OK ? rv_choose_headline(points, count, d->fluency_50) : RV_NOT_FOUND;
+    size_t headline = choose_headline(points, per_byte, count, d);
     if (headline != RV_NOT_FOUND) {
         dreams[headline].headline = true;
         size_t others =
             rv_choose_diverse(picked, DIVERSE, dreams, fluent, fluent_count, headline);
         for (size_t i = 0; i < others; i++) dreams[picked[i]].diverse = i + 1;
     }
+done:
     free(points);
+    free(per_byte);
     free(fluent);
     return status;
 }

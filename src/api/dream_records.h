@@ -47,6 +47,7 @@ typedef struct rv_dreaming {
     rv_candidate *windows; /* the corpus windows, judged */
     size_t window_count, sampled;
     double fluency_10, fluency_50, fluency_90; /* cross-entropy of random windows */
+    double byte_fluency_50;                    /* in nats a byte */
     rv_problem problem, bare; /* bare: without BOS, as the published search runs */
     rv_pass *second_pass;     /* of the second fluency model */
     rv_ids second_ids;

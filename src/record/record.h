@@ -112,6 +112,7 @@ typedef struct rv_dream_record {
     double raw;                     /* f */
     double cross_entropy;           /* nats per token, all tokens scored, after BOS */
     double cross_entropy_published; /* without BOS, first token not scored */
+    double bits_per_byte;           /* of the text, under the subject */
     double second_bits_per_byte;    /* under run.fluency */
     bool headline;
     uint64_t diverse; /* 1, 2, ... among the diverse others; 0: not one of them */
@@ -189,6 +190,7 @@ typedef struct rv_quantiles_record {
     double minimum, maximum;
     uint64_t windows, window_length;
     double cross_entropy_10, cross_entropy_50, cross_entropy_90;
+    double bits_per_byte_50;
 } rv_quantiles_record;
 
 typedef struct rv_note_record {

@@ -69,6 +69,7 @@ STRUCT(rv_dream_record, rv_dream, NEED(rv_dream_record, TEXT, text),
        NEED(rv_dream_record, NUMBER, activation), MAY(rv_dream_record, NUMBER, raw),
        NEED(rv_dream_record, NUMBER, cross_entropy),
        MAY(rv_dream_record, NUMBER, cross_entropy_published),
+       MAY(rv_dream_record, NUMBER, bits_per_byte),
        MAY(rv_dream_record, NUMBER, second_bits_per_byte), MAY(rv_dream_record, FLAG, headline),
        MAY(rv_dream_record, COUNT, diverse), NEED(rv_dream_record, NAME, method),
        NEED(rv_dream_record, COUNT, seed), MAY(rv_dream_record, COUNT, found_at));
@@ -125,7 +126,8 @@ STRUCT(rv_quantiles_record, rv_quantiles, MAY(rv_quantiles_record, NAME, corpus)
        MAY(rv_quantiles_record, COUNT, windows), MAY(rv_quantiles_record, COUNT, window_length),
        MAY(rv_quantiles_record, NUMBER, cross_entropy_10),
        MAY(rv_quantiles_record, NUMBER, cross_entropy_50),
-       MAY(rv_quantiles_record, NUMBER, cross_entropy_90));
+       MAY(rv_quantiles_record, NUMBER, cross_entropy_90),
+       MAY(rv_quantiles_record, NUMBER, bits_per_byte_50));
 
 static STRUCT(rv_score_entry, score, NEED(rv_score_entry, NAME, scorer),
               NEED(rv_score_entry, NAME, measure), MAY(rv_score_entry, NUMBER, value),

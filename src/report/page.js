@@ -150,6 +150,7 @@ function opening() {
             stat("deviations above its mean", number(dream.activation, 1)),
             stat(typeof subject.median === "number" ? `nats per token (median of the corpus ${number(subject.median)})` : "nats per token",
                 number(dream.cross_entropy)),
+            typeof dream.bits_per_byte === "number" ? stat("bits per byte", number(dream.bits_per_byte)) : null,
             window > 0 ? stat("the strongest corpus window", "× " + times(dream.activation / window)) : null,
             second ? stat("bits per byte" + (run.fluency ? " under " + shown(run.fluency.name) : ", second model"),
                 number(dream.second_bits_per_byte)) : null),

@@ -81,6 +81,8 @@ static void put_dream(const page *p, const char *label, const rv_dream_record *d
     rv_text_puts(&line, "   ");
     rv_put_figure(&line, dream->cross_entropy, 2);
     rv_text_puts(&line, " nats/token");
+    if (whole && isfinite(dream->bits_per_byte))
+        rv_text_printf(&line, "   %.2f bits/byte", dream->bits_per_byte);
     if (whole && isfinite(dream->second_bits_per_byte))
         rv_text_printf(&line, "   %.2f bits/byte under the second model",
                        dream->second_bits_per_byte);

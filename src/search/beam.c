@@ -245,8 +245,9 @@ static rv_status judge(beam *b, rv_error *err)
     for (size_t k = 0; k < b->child_count && found < affords; k++) {
         const child *c = &b->children[k];
         rv_candidate *out = &b->candidates[found];
-        bool worth = second ? k < b->width
-                            : c->xe < fluent && rv_front_would_accept(&s->front, c->g, c->xe);
+        bool worth =
+            second ? k < b->width
+                   : c->xe < fluent && rv_front_would_accept(&s->front, c->g, c->xe, INFINITY);
         if (!worth) continue;
         memcpy(out->ids, b->strands[c->strand].ids, (length - 1) * sizeof *out->ids);
         out->ids[length - 1] = c->id;

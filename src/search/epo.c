@@ -148,7 +148,7 @@ static void choose(void *context, bool *wanted, const rv_candidate *const *candi
     }
     for (size_t i = 0; i < count; i++)
         wanted[i] = wanted[i] || rv_front_would_accept(&p->search->front, candidates[i]->g,
-                                                       candidates[i]->xe);
+                                                       candidates[i]->xe, candidates[i]->xb);
 }
 
 static rv_status step(population *p, rv_error *err)

@@ -1,4 +1,4 @@
-/* The non-dominated set of (activation, cross-entropy). */
+/* The non-dominated set of (activation, cross-entropy by token, cross-entropy by byte). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,11 +6,16 @@
 #include "base/memory.h"
 #include "search/search.h"
 
-bool rv_front_would_accept(const rv_front *front, double g, double xe)
+static bool dominates(const rv_candidate *c, double g, double xe, double xb)
+{
+    return c->g >= g && c->xe <= xe && c->xb <= xb;
+}
+
+bool rv_front_would_accept(const rv_front *front, double g, double xe, double xb)
 {
     if (!isfinite(g) || !isfinite(xe)) return false;
     for (size_t i = 0; i < front->count; i++)
-        if (front->items[i].g >= g && front->items[i].xe <= xe) return false;
+        if (dominates(&front->items[i], g, xe, xb)) return false;
     return true;
 }
 
@@ -21,11 +26,11 @@ rv_status rv_front_add(rv_front *front, const rv_candidate *c, rv_error *err)
     if (!ids) return rv_fail_memory(err, c->length * sizeof *ids);
     memcpy(ids, c->ids, c->length * sizeof *ids);
     for (size_t i = 0; i < front->count; i++) {
-        bool dominated = front->items[i].g <= c->g && front->items[i].xe >= c->xe;
-        if (dominated)
-            free(front->items[i].ids);
+        const rv_candidate *old = &front->items[i];
+        if (dominates(c, old->g, old->xe, old->xb))
+            free(old->ids);
         else
-            front->items[kept++] = front->items[i];
+            front->items[kept++] = *old;
     }
     front->count = kept;
     rv_status status =

@@ -49,8 +49,9 @@ static rv_status settle(rv_search *s, rv_candidate *c, const rv_judgement *j, rv
     c->g = scale(s, c->f);
     c->estimated = isnan(j->xe) && !isnan(j->f);
     c->xe = c->estimated ? rv_search_estimate(s, c) : j->xe + rv_search_repetition(s, c);
+    c->xb = rv_search_per_byte(s, c->ids, c->length, c->xe);
     c->found_at = s->work.forward;
-    if (c->estimated || !rv_front_would_accept(&s->front, c->g, c->xe) ||
+    if (c->estimated || !rv_front_would_accept(&s->front, c->g, c->xe, c->xb) ||
         !rv_search_survives(s, c->ids, c->length))
         return RV_OK;
     return rv_front_add(&s->front, c, err);
@@ -158,6 +159,7 @@ static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, si
         if (known) c->f = known->f;
         c->g = scale(s, c->f);
         c->xe = rv_search_estimate(s, c);
+        c->xb = rv_search_per_byte(s, c->ids, c->length, c->xe);
         e->wanted[i] = isnan(c->xe);
     }
     choose(context, e->wanted, (const rv_candidate *const *)batch, count);

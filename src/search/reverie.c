@@ -98,9 +98,12 @@ static size_t agreement(const rv_candidate *a, const rv_candidate *b)
     return same;
 }
 
-static shelf *shelf_of(dreaming *d, double xe)
+/* By the worse of fluency by token and by byte, in nats per token of the corpus's size: else the archive fills
+ * with texts of short tokens, which are likely token by token, and improbable for what they say. */
+static shelf *shelf_of(dreaming *d, const rv_candidate *c, double harm)
 {
-    double place = floor((xe - SHELF_FIRST) / SHELF_WIDTH);
+    double xe = fmax(c->xe, c->xb * d->search->problem->token_bytes) + harm,
+           place = floor((xe - SHELF_FIRST) / SHELF_WIDTH);
     return &d->shelves[place < 0 ? 0 : place >= SHELVES ? SHELVES - 1 : (size_t)place];
 }
 
@@ -118,7 +121,7 @@ static size_t place_on(const shelf *s, const rv_candidate *c)
 static void keep(dreaming *d, const rv_candidate *c)
 {
     if (c->estimated || !isfinite(c->g) || !isfinite(c->xe)) return;
-    shelf *s = shelf_of(d, c->xe);
+    shelf *s = shelf_of(d, c, 0);
     size_t at = place_on(s, c);
     if (at == SHELF_ROOM) return;
     s->count += at == s->count;
@@ -140,8 +143,8 @@ static void choose(void *context, bool *wanted, const rv_candidate *const *candi
     for (size_t i = 0; i < count; i++) {
         const rv_candidate *c = candidates[i];
         if (!isfinite(c->g) || !isfinite(c->xe)) continue;
-        wanted[i] = wanted[i] || rv_front_would_accept(&d->search->front, c->g, c->xe) ||
-                    place_on(shelf_of(d, c->xe + USUAL_HARM), c) < SHELF_ROOM;
+        wanted[i] = wanted[i] || rv_front_would_accept(&d->search->front, c->g, c->xe, c->xb) ||
+                    place_on(shelf_of(d, c, USUAL_HARM), c) < SHELF_ROOM;
     }
 }
 

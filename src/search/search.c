@@ -1,5 +1,6 @@
 #include "search/search.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -236,6 +237,16 @@ bool rv_search_allowed(const rv_search *s, int32_t id)
     if (q->forbidden && q->forbidden[id]) return false;
     return !q->tokenizer || ((size_t)id < rv_tokenizer_size(q->tokenizer) &&
                              !rv_token_is_special(q->tokenizer, id));
+}
+
+double rv_search_per_byte(const rv_search *s, const int32_t *ids, size_t count, double xe)
+{
+    const rv_tokenizer *tok = s->problem->tokenizer;
+    if (!tok) return xe;
+    size_t bytes = 0, scored = count - (s->engine->fixed_count == 0);
+    for (size_t i = 0, length; i < count; i++)
+        if (rv_token_bytes(tok, ids[i], &length)) bytes += length;
+    return bytes ? xe * (double)scored / (double)bytes : INFINITY;
 }
 
 bool rv_search_known(const rv_search *s, const int32_t *ids, size_t count)

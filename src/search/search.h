@@ -9,7 +9,8 @@
  *
  * Alphabet:  n free tokens of a candidate   V vocabulary   C width
  *   f  the target's value          g = sign (f - mean) / deviation on the corpus: what is maximised
- *   xe mean negative log-likelihood of the n free tokens, in nats, after BOS and template          */
+ *   xe mean negative log-likelihood of the n free tokens, in nats, after BOS and template
+ *   xb the same sum over the bytes of their text, in nats a byte: short tokens do not make it small */
 #ifndef RV_SEARCH_H
 #define RV_SEARCH_H
 
@@ -27,6 +28,7 @@ typedef struct rv_problem {
     const rv_tokenizer *tokenizer; /* NULL: no text, every candidate survives */
     const rv_target *target;
     double mean, deviation;     /* of f on the corpus; 0 and 1 where there is none */
+    double token_bytes;         /* mean over the corpus; 0: unknown */
     rv_ids_view prefix, suffix; /* fixed tokens around the free part; prefix begins with BOS */
     const bool *forbidden;      /* (V) tokens never proposed; NULL: none */
     const rv_ids_view
@@ -67,8 +69,8 @@ typedef struct rv_candidate {
     long parent;    /* index of the expanded member it varies; -1: none */
     size_t partner; /* 1 + index of another expanded member whose end it has; 0: none */
     int operator_;  /* the dreamer's own number for the kind of proposal */
-    double f, g, xe;
-    bool estimated;    /* xe is an estimate: the race left it out */
+    double f, g, xe, xb;
+    bool estimated;    /* xe and xb are estimates: the race left it out */
     uint64_t found_at; /* forward tokens */
 } rv_candidate;
 
@@ -79,7 +81,8 @@ typedef struct rv_work {
     uint64_t repeats;    /* proposed again, and answered from memory */
 } rv_work;
 
-/* A set of candidates none of which is both more active and more fluent than another. Its ids are its own. */
+/* A set of candidates none of which is more active and more fluent, by token and by byte, than another. Its ids
+ * are its own. */
 typedef struct rv_front {
     rv_candidate *items;
     size_t count, capacity;
@@ -151,11 +154,14 @@ bool rv_search_allowed(const rv_search *search, int32_t id);
 /* How many candidates of `length` tokens the budget still allows. */
 size_t rv_search_affords(const rv_search *search, size_t length);
 
+/* xb of a text whose xe is known; xe where there is no tokenizer. */
+double rv_search_per_byte(const rv_search *search, const int32_t *ids, size_t count, double xe);
+
 /* A random stream of this step. */
 rv_random rv_search_random(const rv_search *search, uint64_t purpose);
 
 /* front.c */
-bool rv_front_would_accept(const rv_front *front, double g, double xe);
+bool rv_front_would_accept(const rv_front *front, double g, double xe, double xb);
 rv_status rv_front_add(rv_front *front, const rv_candidate *candidate, rv_error *err);
 void rv_front_release(rv_front *front);
 /* Largest g with xe <= x, -INFINITY if none; mean of max(0, best(x)) over x = 3, 3.1, ..., 9. */
