@@ -226,9 +226,9 @@ static rv_status decode(rv_string *out, rv_arena *arena, const rv_dreaming *d,
     return bytes ? RV_OK : rv_fail_memory(err, out->length);
 }
 
-/* Texts that are found by a model's own likelihood are about half as improbable again to another model (measured:
- * docs/results.md); so much of the median corpus window's bits per byte the headline may take. */
-static const double HEADLINE_SHARE = 2.0 / 3;
+/* Texts found by a model's own likelihood are about half as improbable again to another model: so much of the
+ * median corpus window's bits per byte the headline may take (how the share was chosen: docs/results.md). */
+static const double HEADLINE_SHARE = 0.65;
 
 /* The most active point that is at least as fluent as the median corpus window, by token and, with that margin,
  * by byte. By token alone, texts of short tokens pass for fluent that no reader would call so. */
