@@ -382,7 +382,8 @@ static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f,
     out->raw = row == SIZE_MAX ? NAN : (double)f->values[row];
     out->activation = normalised(d, out->raw);
     out->cross_entropy = sum / (double)(n > (P == 0) ? n - (P == 0) : 1);
-    if (out->text.length) out->bits_per_byte = sum / log(2) / (double)out->text.length;
+    size_t all = out->text.length, unscored = P == 0 && n ? tokens[0].text.length : 0;
+    if (all > unscored) out->bits_per_byte = sum / log(2) / (double)(all - unscored);
     size_t scored = n - (P == skip);
     if (scored) out->cross_entropy_published = published / (double)scored;
     return RV_OK;

@@ -243,8 +243,8 @@ double rv_search_per_byte(const rv_search *s, const int32_t *ids, size_t count, 
 {
     const rv_tokenizer *tok = s->problem->tokenizer;
     if (!tok) return xe;
-    size_t bytes = 0, scored = count - (s->engine->fixed_count == 0);
-    for (size_t i = 0, length; i < count; i++)
+    size_t bytes = 0, unscored = s->engine->fixed_count == 0, scored = count - unscored;
+    for (size_t i = unscored, length; i < count; i++)
         if (rv_token_bytes(tok, ids[i], &length)) bytes += length;
     return bytes ? xe * (double)scored / (double)bytes : INFINITY;
 }
