@@ -404,6 +404,28 @@ static void numbers_are_those_of_the_text(void **state)
     json_decref(all);
 }
 
+/* Also where a front is judged again at the end, as that of the published search. */
+static void dreams_say_when_they_were_found(void **state)
+{
+    (void)state;
+    for (int published = 0; published < 2; published++) {
+        rv_dream_params p = usual(NULL);
+        p.method = published ? "epo" : "reverie";
+        p.as_published = published;
+        json_t *record, *all = records_of("L1.N5", &p);
+        size_t i;
+        json_int_t first = INT64_MAX, last = 0;
+        json_array_foreach(all, i, record)
+        {
+            if (!is_type(record, "dream")) continue;
+            json_int_t at = json_integer_value(json_object_get(record, "found_at"));
+            first = at < first ? at : first, last = at > last ? at : last;
+        }
+        assert_true(first < last && last <= (json_int_t)p.budget + 1000);
+        json_decref(all);
+    }
+}
+
 static void the_trajectory_keeps_texts_on_the_way(void **state)
 {
     (void)state;
@@ -622,6 +644,7 @@ int main(void)
         cmocka_unit_test(seeds_and_methods_differ),
         cmocka_unit_test(dreams_obey_their_options),
         cmocka_unit_test(numbers_are_those_of_the_text),
+        cmocka_unit_test(dreams_say_when_they_were_found),
         cmocka_unit_test(the_trajectory_keeps_texts_on_the_way),
         cmocka_unit_test(wrong_input_is_explained),
         cmocka_unit_test(texts_that_cannot_be_used_are_explained),

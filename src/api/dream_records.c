@@ -489,6 +489,11 @@ done:
     return status;
 }
 
+static bool same_ids(const rv_candidate *a, const rv_candidate *b)
+{
+    return a->length == b->length && memcmp(a->ids, b->ids, a->length * sizeof *a->ids) == 0;
+}
+
 /* The front as the problem defines it: what was found without BOS or with children in bf16 is judged again. */
 static rv_status settle_front(rv_dreaming *d, rv_search *found, rv_search **judged,
                               rv_error *err)
@@ -499,7 +504,18 @@ static rv_status settle_front(rv_dreaming *d, rv_search *found, rv_search **judg
     for (size_t i = 0; i < found->front.count; i++) found->front.items[i].parent = -1;
     if (!d->params->as_published && !d->narrow) return RV_OK;
     RV_TRY(rv_search_new(judged, &d->problem, &params, 0, 256, err));
-    return rv_search_judge(*judged, found->front.items, found->front.count, err);
+    const rv_front *old = &found->front;
+    uint64_t *found_at;
+    RV_TRY(RV_NEW(found_at, old->count, err));
+    for (size_t i = 0; i < old->count; i++) found_at[i] = old->items[i].found_at;
+    rv_status status = rv_search_judge(*judged, old->items, old->count, err);
+    rv_front *front = &(*judged)->front;
+    for (size_t i = 0; i < front->count; i++)
+        for (size_t k = 0; k < old->count; k++)
+            if (same_ids(&front->items[i], &old->items[k]))
+                front->items[i].found_at = found_at[k];
+    free(found_at);
+    return status;
 }
 
 static int by_fluency(const void *a, const void *b)
