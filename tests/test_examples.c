@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ops/kernels.h"
+
 enum { FILES = 3, SKIP = 12 };
 
 static rv_model *model;
@@ -247,6 +249,48 @@ static void memory_does_not_grow_with_the_corpus(void **state)
     if (MEMORY_IS_MEASURABLE) assert_true(most_resident < before + 4 * 1048576);
 }
 
+/* ---- screening in bf16 -------------------------------------------------------------------------- */
+
+static void screening_loses_no_place(void **state)
+{
+    (void)state;
+    const char *const target = "L1.N5";
+    rv_examples_params p = usual();
+    tiny_write_corpus("screened.txt", 20000, 7);
+    const char *file = tiny_path("screened.txt");
+    p.corpus = &file, p.corpus_count = 1;
+    rv_examples *screened = find(&target, 1, &p);
+    p.exact = true;
+    scans = 0;
+    p.progress = count_scans;
+    rv_examples *exact = find(&target, 1, &p);
+    assert_true(scans > 0 || !screened->targets[0].screened); // not answered by the other
+    const rv_target_examples *a = screened->targets, *b = exact->targets;
+    assert_int_equal(a->screened, rv_kernels_select(NULL)->narrow);
+    assert_false(b->screened);
+    assert_int_equal(a->positions, b->positions);
+    assert_true(fabs(a->mean - b->mean) < 0.01 * b->deviation);
+    assert_true(fabs(a->deviation - b->deviation) < 0.01 * b->deviation);
+    assert_true(a->maximum == b->maximum && a->minimum == b->minimum);
+    assert_true(a->error < 0.2 * b->deviation);
+    for (size_t i = 0; i < b->high_count; i++) {
+        const rv_example *lists[][2] = {{&a->high[i], &b->high[i]}, {&a->low[i], &b->low[i]}};
+        for (size_t e = 0; e < 2; e++) {
+            assert_true(lists[e][0]->value == lists[e][1]->value);
+            assert_int_equal(lists[e][0]->offset, lists[e][1]->offset);
+            assert_int_equal(lists[e][0]->count, lists[e][1]->count);
+        }
+    }
+    rv_examples_free(screened);
+    p.exact = false;
+    scans = 0;
+    screened = find(&target, 1, &p);
+    assert_false(screened->targets[0].screened); // an exact answer is there now
+    assert_int_equal(scans, 0);
+    rv_examples_free(screened);
+    rv_examples_free(exact);
+}
+
 /* ---- records ---------------------------------------------------------------------------------- */
 
 static void examples_are_a_run_that_a_report_shows(void **state)
@@ -346,6 +390,7 @@ int main(void)
         cmocka_unit_test(many_targets_in_one_pass_are_as_each_alone),
         cmocka_unit_test(the_second_question_is_answered_from_the_index),
         cmocka_unit_test(memory_does_not_grow_with_the_corpus),
+        cmocka_unit_test(screening_loses_no_place),
         cmocka_unit_test(examples_are_a_run_that_a_report_shows),
         cmocka_unit_test(wrong_questions_are_explained),
     };

@@ -31,15 +31,16 @@ static uint64_t hash(const char *bytes)
     return h;
 }
 
-/* Everything that decides the answer, as text. */
+/* Everything that decides the answer, as text. screened: by an answer that bf16 had a part in. */
 static char *question(const rv_corpus *corpus, const rv_model *model, const rv_target *target,
-                      const rv_corpus_options *o)
+                      const rv_corpus_options *o, bool screened)
 {
     rv_text q = {0};
     rv_text_printf(
         &q, "v%d %s %s tokens=%zu window=%zu skip=%zu top=%zu context=%zu after=%zu bos=%d",
         INDEX_VERSION, model->hash, target->name, o->tokens, o->window, o->skip, o->top,
         o->context, o->after, o->bos);
+    if (screened) rv_text_puts(&q, " screened");
     for (size_t i = 0; i < corpus->file_count; i++) {
         struct stat info = {0};
         stat(corpus->files[i], &info);
@@ -91,8 +92,9 @@ static void remember(const char *asked, const rv_corpus_stats *s)
     double moments[] = {s->mean,    s->deviation, s->minimum,
                         s->maximum, s->skewness,  s->kurtosis};
     json_t *root =
-        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "question", asked, "positions",
-                  (json_int_t)s->positions, "moments", numbers(moments, 6), "quantiles",
+        json_pack("{s:s, s:I, s:b, s:f, s:f, s:o, s:o, s:o, s:o}", "question", asked,
+                  "positions", (json_int_t)s->positions, "screened", s->screened, "margin",
+                  s->margin, "error", s->error, "moments", numbers(moments, 6), "quantiles",
                   numbers(s->quantile, RV_QUANTILES), "high",
                   write_hits(s->high, s->high_count), "low", write_hits(s->low, s->low_count));
     char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL,
@@ -147,6 +149,9 @@ static bool read_stats(rv_corpus_stats *out, const json_t *root, size_t top)
         !read_numbers(out->quantile, RV_QUANTILES, json_object_get(root, "quantiles")))
         return false;
     out->positions = (uint64_t)json_integer_value(json_object_get(root, "positions"));
+    out->screened = json_is_true(json_object_get(root, "screened"));
+    out->margin = json_number_value(json_object_get(root, "margin"));
+    out->error = json_number_value(json_object_get(root, "error"));
     out->mean = moments[0], out->deviation = moments[1], out->minimum = moments[2],
     out->maximum = moments[3];
     out->skewness = moments[4], out->kurtosis = moments[5];
@@ -208,11 +213,11 @@ static rv_corpus_options widened(const rv_corpus_options *o)
 
 /* From what was asked here before, or at a time when just this was scanned for. */
 static bool recall_part(rv_corpus_stats *out, const rv_corpus *corpus, const rv_model *model,
-                        const rv_target *target, const rv_corpus_options *o)
+                        const rv_target *target, const rv_corpus_options *o, bool screened)
 {
     rv_corpus_options wide = widened(o);
-    char *whole = question(corpus, model, target, &wide),
-         *exact = question(corpus, model, target, o);
+    char *whole = question(corpus, model, target, &wide, screened),
+         *exact = question(corpus, model, target, o, screened);
     bool found =
         (whole && recall(out, whole, wide.top)) || (exact && recall(out, exact, o->top));
     if (found) cut(out, o);
@@ -232,15 +237,20 @@ static rv_status scan_missing(rv_corpus_stats *out, const rv_corpus *corpus, rv_
     RV_TRY(RV_NEW(missing, count, err));
     rv_status status = RV_NEW(place, count, err);
     for (size_t t = 0; status == RV_OK && t < count; t++) {
-        if (recall_part(&out[t], corpus, model, &targets[t], options)) continue;
+        if (recall_part(&out[t], corpus, model, &targets[t], options, false) ||
+            (options->narrow &&
+             recall_part(&out[t], corpus, model, &targets[t], options, true)))
+            continue;
         place[n] = t;
         missing[n++] = targets[t];
     }
+    if (status == RV_OK && n && options->narrow && model->transformer->kernels->narrow)
+        status = rv_transformer_narrow(model->transformer, err);
     if (status == RV_OK && n)
         status = rv_corpus_scan(&scanned, corpus, model->transformer, model->tokenizer, missing,
                                 n, &wide, err);
     for (size_t i = 0; status == RV_OK && i < n; i++) {
-        char *asked = question(corpus, model, &missing[i], &wide);
+        char *asked = question(corpus, model, &missing[i], &wide, scanned[i].screened);
         if (asked) remember(asked, &scanned[i]);
         free(asked);
         out[place[i]] = scanned[i];

@@ -10,7 +10,8 @@ enum { RV_INDEX_TOP = 256, RV_INDEX_CONTEXT = 32, RV_INDEX_AFTER = 12 };
 
 /* As rv_corpus_scan, but targets that were asked about this model, corpus and these options before are read
  * from the cache folder, and the others are scanned in one pass and put there. The corpus is known by its
- * files' names, lengths and times of change. */
+ * files' names, lengths and times of change. Where options->narrow allows a screened answer, an exact one is
+ * preferred if it is there. */
 rv_status rv_corpus_ask(rv_corpus_stats **out, const rv_corpus *corpus, rv_model *model,
                         const rv_target *targets, size_t count,
                         const rv_corpus_options *options, rv_error *err);

@@ -241,6 +241,7 @@ static rv_status learn_corpus(rv_dreaming *d, rv_error *err)
     options.context = p->most > 32 ? p->most : 32;
     options.top = STARTS;
     options.bos = d->bos;
+    options.narrow = !p->exact;
     options.threads = d->model->threads;
     options.progress = p->progress;
     options.progress_context = p->progress_context;

@@ -65,6 +65,9 @@ static rv_status fill(rv_target_examples *x, const rv_target *target, const rv_c
     x->deviation = s->deviation;
     x->minimum = s->minimum;
     x->maximum = s->maximum;
+    x->screened = s->screened;
+    x->margin = s->margin;
+    x->error = s->error;
     for (size_t q = 0; q < RV_EXAMPLES_LEVELS; q++) {
         x->level[q] = rv_quantile_levels[q];
         x->quantile[q] = s->quantile[q];
@@ -81,6 +84,7 @@ static rv_status find(rv_examples *e, rv_model *model, const rv_target *targets,
     options.tokens = p->corpus_tokens;
     options.window = rv_corpus_window(&model->transformer->config);
     options.context = p->before;
+    options.narrow = !p->exact;
     options.threads = model->threads;
     options.progress = p->progress;
     options.progress_context = p->progress_context;

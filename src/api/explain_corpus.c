@@ -231,6 +231,7 @@ rv_status rv_gather_corpus(rv_evidence *out, rv_model *m, const rv_target *targe
     options.top = RV_INDEX_TOP;
     options.context = RV_INDEX_CONTEXT;
     options.after = AFTER;
+    options.narrow = true;
     rv_dream_bos(&options.bos, &why, m);
     options.threads = m->threads;
     options.progress = o->progress;

@@ -8,7 +8,11 @@
  * The text is cut into windows of `window` tokens, each run by itself after BOS (where there is one). The
  * first `skip` positions of a window, position 0 above all, are attention sinks and warm-up: they count
  * nowhere. Files are read piece by piece, and what is kept does not grow with them: a corpus may be larger
- * than memory. */
+ * than memory.
+ *
+ * A scan may be screened: the whole corpus in bf16, then the windows of the strongest positions, half as many
+ * again as are asked for, in float32. Values and order of what is kept are then exact; that nothing is missing is
+ * measured (margin and error below); moments and quantiles come from bf16. */
 #ifndef RV_CORPUS_H
 #define RV_CORPUS_H
 
@@ -28,6 +32,7 @@ typedef struct rv_corpus_options {
     size_t after;   /* and so many behind it */
     int32_t bos;    /* -1: none */
     size_t values;  /* kept for all targets' quantiles; beyond it, a random sample is */
+    bool narrow; /* screen, where the model has narrow weights and the corpus is large enough */
     int threads;
     rv_progress_fn progress;
     void *progress_context;
@@ -58,6 +63,10 @@ typedef struct rv_corpus_stats {
     double quantile[RV_QUANTILES];
     rv_corpus_hit *high, *low; /* strongest first; each position once */
     size_t high_count, low_count;
+    /* Of a screened scan: a position that is missing in the lists was misjudged by bf16 by more than `margin`; the
+     * largest error among the positions judged again was `error`. */
+    bool screened;
+    double margin, error;
 } rv_corpus_stats;
 
 /* *out: `count` stats. tokenizer must be the model's. */

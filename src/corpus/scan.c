@@ -1,10 +1,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "corpus/reader.h"
+#include "corpus/windows.h"
 
 const double rv_quantile_levels[RV_QUANTILES] = {0.0001, 0.001, 0.01, 0.05, 0.1,   0.25,  0.5,
                                                  0.75,   0.9,   0.95, 0.99, 0.999, 0.9999};
@@ -38,51 +39,75 @@ typedef struct tally {
     rv_random random;
 } tally;
 
+/* A position as bf16 sees it. */
+typedef struct glimpse {
+    uint64_t window; /* from the start of the corpus */
+    size_t at;       /* in it */
+    double f;
+} glimpse;
+
+/* The strongest positions of a target at one end. */
+typedef struct glimpses {
+    glimpse *items; /* strongest first */
+    size_t count;
+} glimpses;
+
+enum { HIGH, LOW, ENDS };
+
+typedef enum phase {
+    IN_FULL,   /* everything in float32 */
+    SCREENING, /* everything in bf16: moments, and positions worth another look */
+    AGAIN      /* their windows in float32 */
+} phase;
+
 typedef struct scanner {
     const rv_transformer *model;
+    const rv_corpus *corpus;
     const rv_target *targets;
     size_t count;
     const rv_corpus_options *options;
-    rv_corpus_reader reader;
+    rv_windows windows;
     rv_pass *pass;
-    size_t windows;    /* in a batch */
-    int32_t *ids;      /* (windows, window) */
-    uint64_t *offsets; /* (windows, window) */
-    size_t *lengths;   /* (windows) */
-    uint32_t *files;   /* (windows) */
-    rv_sequence *sequences;
+    phase phase;
+    bool keep;
     rv_tap *taps;
     real **tapped, *values, *logits;
     tally *tallies;
     rv_corpus_stats *stats;
-    uint64_t done;
+    glimpses (*seen)[ENDS]; /* (count), screening */
+    size_t *reach;          /* of every window, tokens to run again; 0: none of it */
 } scanner;
+
+/* Positions kept by screening at either end. */
+static size_t room_for(const rv_corpus_options *o)
+{
+    return o->top + o->top / 2;
+}
+
+static rv_status new_pass(scanner *s, rv_error *err)
+{
+    rv_pass_options options = {.rows = rv_windows_rows(&s->windows),
+                               .sequences = s->windows.room,
+                               .positions = s->options->window,
+                               .keep = s->keep,
+                               .threads = s->options->threads,
+                               .narrow = s->phase == SCREENING};
+    rv_pass_free(s->pass);
+    s->pass = NULL;
+    return rv_pass_new(&s->pass, s->model, &options, err);
+}
 
 static rv_status allocate(scanner *s, rv_error *err)
 {
     const rv_config *c = &s->model->config;
-    size_t T = s->options->window, rows;
-    s->windows = 3072 / T ? 3072 / T : 1;
-    rows = s->windows * T;
-    bool keep = false;
-    for (size_t t = 0; t < s->count; t++) keep = keep || rv_target_needs_keep(&s->targets[t]);
-    rv_pass_options options = {.rows = rows,
-                               .sequences = s->windows,
-                               .positions = T,
-                               .keep = keep,
-                               .threads = s->options->threads};
-    RV_TRY(rv_pass_new(&s->pass, s->model, &options, err));
-    RV_TRY(RV_NEW(s->ids, rows, err));
-    RV_TRY(RV_NEW(s->offsets, rows, err));
-    RV_TRY(RV_NEW(s->lengths, s->windows, err));
-    RV_TRY(RV_NEW(s->files, s->windows, err));
-    RV_TRY(RV_NEW(s->sequences, s->windows, err));
+    size_t T = s->options->window, rows = rv_windows_rows(&s->windows);
     RV_TRY(RV_NEW(s->taps, s->count, err));
     RV_TRY(RV_NEW(s->tapped, s->count, err));
     RV_TRY(RV_NEW(s->values, rows, err));
     RV_TRY(RV_NEW(s->logits, c->vocabulary, err));
     RV_TRY(RV_NEW(s->tallies, s->count, err));
     RV_TRY(RV_NEW(s->stats, s->count, err));
+    RV_TRY(RV_NEW(s->seen, s->count, err));
     for (size_t t = 0; t < s->count; t++) {
         RV_TRY(RV_NEW(s->tapped[t], rv_target_buffer(&s->targets[t], c, rows, T), err));
         RV_TRY(RV_NEW(s->stats[t].high, s->options->top, err));
@@ -92,60 +117,43 @@ static rv_status allocate(scanner *s, rv_error *err)
         s->tallies[t].random = rv_random_stream(0, 0xc1, (uint32_t)t);
         s->tallies[t].minimum = INFINITY;
         s->tallies[t].maximum = -INFINITY;
+        for (size_t e = 0; s->phase == SCREENING && e < ENDS; e++)
+            RV_TRY(RV_NEW(s->seen[t][e].items, room_for(s->options), err));
     }
     return RV_OK;
 }
 
 static void release(scanner *s)
 {
-    rv_corpus_reader_release(&s->reader);
+    rv_windows_release(&s->windows);
     rv_pass_free(s->pass);
     for (size_t t = 0; s->tapped && t < s->count; t++) free(s->tapped[t]);
     for (size_t t = 0; s->tallies && t < s->count; t++) free(s->tallies[t].values);
-    void *const owned[] = {s->ids,  s->offsets, s->lengths, s->files,  s->sequences,
-                           s->taps, s->tapped,  s->values,  s->logits, s->tallies};
+    for (size_t t = 0; s->seen && t < s->count; t++)
+        for (size_t e = 0; e < ENDS; e++) free(s->seen[t][e].items);
+    void *const owned[] = {s->taps,    s->tapped, s->values, s->logits,
+                           s->tallies, s->seen,   s->reach};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
-}
-
-/* Reads the next batch of windows; *count 0 at the end. */
-static rv_status read_batch(scanner *s, size_t *count, rv_error *err)
-{
-    size_t T = s->options->window, bos = s->options->bos >= 0;
-    for (*count = 0; *count < s->windows; (*count)++) {
-        size_t w = *count, got, wanted = T - bos;
-        int32_t *ids = s->ids + w * T;
-        if (s->options->tokens && s->done >= s->options->tokens) return RV_OK;
-        RV_TRY(rv_corpus_read(&s->reader, ids + bos, s->offsets + w * T + bos, wanted, &got,
-                              &s->files[w], err));
-        if (got == 0) return RV_OK;
-        if (bos) {
-            ids[0] = s->options->bos;
-            s->offsets[w * T] = s->offsets[w * T + 1];
-        }
-        s->lengths[w] = got + bos;
-        s->sequences[w] = (rv_sequence){.ids = ids, .count = s->lengths[w]};
-        s->done += got;
-    }
-    return RV_OK;
 }
 
 /* What stands around row i of window w. */
 static rv_status fill_hit(const scanner *s, rv_corpus_hit *hit, size_t w, size_t i, size_t row,
                           const real *values, rv_error *err)
 {
+    const rv_windows *x = &s->windows;
     size_t T = s->options->window, bos = s->options->bos >= 0;
     size_t from = i + 1 - bos > s->options->context ? i + 1 - s->options->context : bos;
     size_t to =
-        i + 1 + s->options->after < s->lengths[w] ? i + 1 + s->options->after : s->lengths[w];
+        i + 1 + s->options->after < x->lengths[w] ? i + 1 + s->options->after : x->lengths[w];
     free(hit->ids);
     free(hit->values);
     *hit = (rv_corpus_hit){
-        .f = (double)values[row], .file = s->files[w], .offset = s->offsets[w * T + from]};
+        .f = (double)values[row], .file = x->files[w], .offset = x->offsets[w * T + from]};
     hit->count = to - from;
     hit->at = i - from;
     RV_TRY(RV_NEW(hit->ids, hit->count, err));
     RV_TRY(RV_NEW(hit->values, hit->count, err));
-    memcpy(hit->ids, s->ids + w * T + from, hit->count * sizeof *hit->ids);
+    memcpy(hit->ids, x->ids + w * T + from, hit->count * sizeof *hit->ids);
     for (size_t k = 0; k < hit->count; k++) hit->values[k] = (float)values[row - i + from + k];
     return RV_OK;
 }
@@ -170,6 +178,32 @@ static rv_status offer(const scanner *s, rv_corpus_hit *list, size_t *count, dou
     return fill_hit(s, &list[at], w, i, row, values, err);
 }
 
+/* The same for screening. */
+static void glance(const scanner *s, glimpses *list, double sign, size_t w, size_t i, double f)
+{
+    size_t room = room_for(s->options), at = list->count;
+    if (room == 0 || (at == room && sign * f <= sign * list->items[room - 1].f)) return;
+    if (at < room)
+        list->count++;
+    else
+        at = room - 1;
+    for (; at > 0 && sign * f > sign * list->items[at - 1].f; at--)
+        list->items[at] = list->items[at - 1];
+    list->items[at] = (glimpse){s->windows.numbers[w], i, f};
+}
+
+/* How far bf16 was off where float32 has now looked again. */
+static void compare_glimpses(scanner *s, size_t t, size_t w, const real *values)
+{
+    for (size_t e = 0; e < ENDS; e++)
+        for (size_t k = 0; k < s->seen[t][e].count; k++) {
+            const glimpse *g = &s->seen[t][e].items[k];
+            if (g->window != s->windows.numbers[w]) continue;
+            double error = fabs((double)values[g->at] - g->f);
+            if (error > s->stats[t].error) s->stats[t].error = error;
+        }
+}
+
 /* Moments in one pass (Pebay 2008), quantiles from a reservoir (Vitter 1985, algorithm R). */
 static rv_status tally_value(tally *a, double f, rv_error *err)
 {
@@ -191,16 +225,23 @@ static rv_status tally_value(tally *a, double f, rv_error *err)
     return RV_OK;
 }
 
-static rv_status tally_target(scanner *s, size_t t, size_t windows, rv_error *err)
+static rv_status tally_target(scanner *s, size_t t, rv_error *err)
 {
+    const rv_windows *x = &s->windows;
     tally *a = &s->tallies[t];
     rv_corpus_stats *out = &s->stats[t];
     rv_target_values(s->values, &s->targets[t], s->pass, s->tapped[t], s->logits);
-    for (size_t w = 0, row = 0; w < windows; row += s->lengths[w], w++) {
-        for (size_t i = s->options->skip; i < s->lengths[w]; i++) {
+    for (size_t w = 0, row = 0; w < x->count; row += x->lengths[w], w++) {
+        if (s->phase == AGAIN) compare_glimpses(s, t, w, s->values + row);
+        for (size_t i = s->options->skip; i < x->ends[w]; i++) {
             double f = (double)s->values[row + i];
             if (!isfinite(f)) continue;
-            RV_TRY(tally_value(a, f, err));
+            if (s->phase != AGAIN) RV_TRY(tally_value(a, f, err));
+            if (s->phase == SCREENING) {
+                glance(s, &s->seen[t][HIGH], 1, w, i, f);
+                glance(s, &s->seen[t][LOW], -1, w, i, f);
+                continue;
+            }
             RV_TRY(offer(s, out->high, &out->high_count, 1, w, i, row + i, s->values, err));
             RV_TRY(offer(s, out->low, &out->low_count, -1, w, i, row + i, s->values, err));
         }
@@ -242,30 +283,101 @@ static rv_status summarise(const scanner *s, size_t t, rv_error *err)
     return RV_OK;
 }
 
-static rv_status scan(scanner *s, rv_error *err)
+static rv_status run_corpus(scanner *s, rv_error *err)
 {
-    size_t depth = 0, taps = 0, windows;
+    size_t depth = 0, taps = 0;
     for (size_t t = 0; t < s->count; t++) {
         size_t d = rv_target_depth(&s->targets[t], &s->model->config);
         if (d > depth) depth = d;
         taps += rv_target_tap(&s->taps[taps], &s->targets[t], s->tapped[t]);
     }
+    RV_TRY(new_pass(s, err));
     for (;;) {
-        RV_TRY(read_batch(s, &windows, err));
-        if (windows == 0) break;
-        RV_TRY(rv_pass_begin(s->pass, s->sequences, windows, s->taps, taps, err));
+        RV_TRY(rv_windows_read(&s->windows, err));
+        if (s->windows.count == 0) return RV_OK;
+        RV_TRY(
+            rv_pass_begin(s->pass, s->windows.sequences, s->windows.count, s->taps, taps, err));
         if (depth > s->model->config.layers)
             rv_pass_finish(s->pass);
         else
             rv_pass_forward(s->pass, depth);
-        for (size_t t = 0; t < s->count; t++) RV_TRY(tally_target(s, t, windows, err));
-        rv_progress event = {"scanning the corpus", "tokens", NULL, (double)s->done,
-                             (double)s->options->tokens};
+        for (size_t t = 0; t < s->count; t++) RV_TRY(tally_target(s, t, err));
+        rv_progress event = {
+            s->phase == AGAIN ? "judging the strongest again" : "scanning the corpus", "tokens",
+            NULL, (double)s->windows.tokens, (double)s->options->tokens};
         if (s->options->progress && !s->options->progress(s->options->progress_context, &event))
             return rv_fail(err, RV_ERR_CANCELLED, "scanning was cancelled");
     }
-    for (size_t t = 0; t < s->count; t++) RV_TRY(summarise(s, t, err));
+}
+
+/* Which windows must run again, and how far. */
+static rv_status choose_windows(scanner *s, rv_error *err)
+{
+    RV_TRY(RV_NEW(s->reach, s->windows.next ? s->windows.next : 1, err));
+    for (size_t t = 0; t < s->count; t++)
+        for (size_t e = 0; e < ENDS; e++)
+            for (size_t k = 0; k < s->seen[t][e].count; k++) {
+                const glimpse *g = &s->seen[t][e].items[k];
+                size_t reach = g->at + 1 + s->options->after;
+                if (reach > s->reach[g->window]) s->reach[g->window] = reach;
+            }
     return RV_OK;
+}
+
+/* Those that screening left out lie behind the last that it kept. */
+static void fill_margin(const scanner *s, size_t t)
+{
+    rv_corpus_stats *o = &s->stats[t];
+    size_t room = room_for(s->options);
+    o->screened = true;
+    o->margin = o->maximum - o->minimum;
+    if (o->high_count && s->seen[t][HIGH].count == room)
+        o->margin =
+            fmin(o->margin, o->high[o->high_count - 1].f - s->seen[t][HIGH].items[room - 1].f);
+    if (o->low_count && s->seen[t][LOW].count == room)
+        o->margin =
+            fmin(o->margin, s->seen[t][LOW].items[room - 1].f - o->low[o->low_count - 1].f);
+}
+
+static rv_status scan(scanner *s, rv_error *err)
+{
+    RV_TRY(run_corpus(s, err));
+    bool screened = s->phase == SCREENING;
+    if (screened) {
+        RV_TRY(choose_windows(s, err));
+        rv_windows_again(&s->windows, s->reach);
+        s->phase = AGAIN;
+        RV_TRY(run_corpus(s, err));
+    }
+    for (size_t t = 0; t < s->count; t++) {
+        rv_corpus_stats *o = &s->stats[t];
+        RV_TRY(summarise(s, t, err));
+        if (!screened) continue;
+        if (o->high_count) o->maximum = o->high[0].f;
+        if (o->low_count) o->minimum = o->low[0].f;
+        fill_margin(s, t);
+    }
+    return RV_OK;
+}
+
+/* Screening pays where few windows must run again: where the strongest positions, each in a window of its own at
+ * worst, touch less than a third of the corpus. */
+static bool pays(const scanner *s)
+{
+    enum { BYTES_A_TOKEN = 4 };
+    const rv_corpus_options *o = s->options;
+    double tokens = 0;
+    if (!o->narrow || s->keep || !s->model->kernels->narrow || !s->model->embedding.narrow)
+        return false;
+    for (size_t i = 0; i < s->corpus->file_count; i++) {
+        struct stat info = {0};
+        stat(s->corpus->files[i], &info);
+        tokens += (double)info.st_size / BYTES_A_TOKEN;
+    }
+    if (o->tokens && (double)o->tokens < tokens) tokens = (double)o->tokens;
+    double places = (double)(ENDS * room_for(o) * s->count),
+           windows = tokens / (double)o->window;
+    return places > 0 && 1 - exp(-places / windows) < 1.0 / 3;
 }
 
 rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,
@@ -274,14 +386,20 @@ rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,
                          const rv_corpus_options *options, rv_error *err)
 {
     *out = NULL;
-    scanner s = {.model = model, .targets = targets, .count = count, .options = options};
+    scanner s = {.model = model,
+                 .corpus = corpus,
+                 .targets = targets,
+                 .count = count,
+                 .options = options};
     if (options->window < 2 || options->window > model->config.context ||
         options->skip >= options->window)
         return rv_fail(err, RV_ERR_USAGE,
                        "corpus window: expected %zu to %zu tokens, found %zu",
                        options->skip + 1, model->config.context, options->window);
-    rv_corpus_reader_init(&s.reader, corpus, tokenizer);
-    rv_status status = allocate(&s, err);
+    for (size_t t = 0; t < count; t++) s.keep = s.keep || rv_target_needs_keep(&targets[t]);
+    s.phase = pays(&s) ? SCREENING : IN_FULL;
+    rv_status status = rv_windows_init(&s.windows, corpus, tokenizer, options, err);
+    if (status == RV_OK) status = allocate(&s, err);
     if (status == RV_OK) status = scan(&s, err);
     release(&s);
     if (status == RV_OK)
