@@ -175,12 +175,14 @@ static rv_status add_tensors(rv_text_autoencoder *ae, rv_error *err)
                   err));
     // In the order of rv_text_tensor.
     RV_TRY(add_matrix(ae, "in", &ae->in, W, C, 1, err));
+    RV_TRY(add_matrix(ae, "in_expect", &ae->in_expect, W, C, 1, err));
     add(ae, "in_position", c->tokens, W, 1);
     add(ae, "slot", S, W, 1);
     RV_TRY(add_matrix(ae, "code", &ae->code, Z, W, 1, err));
     RV_TRY(add_matrix(ae, "from_code", &ae->from_code, W, Z, 1, err));
     add(ae, "slot_position", S, W, 1);
     RV_TRY(add_matrix(ae, "token", &ae->token, W, C, 1, err));
+    RV_TRY(add_matrix(ae, "expect", &ae->expect, W, C, 1, err));
     add(ae, "position", c->tokens, W, 1);
     add(ae, "start", 1, W, 1);
     add(ae, "mask", 1, W, 1);
@@ -265,8 +267,8 @@ void rv_text_autoencoder_free(rv_text_autoencoder *ae)
     if (!ae) return;
     rv_transformer_free(ae->encoder);
     rv_transformer_free(ae->decoder);
-    rv_matrix *const matrices[] = {&ae->in,    &ae->code, &ae->from_code,
-                                   &ae->token, &ae->out,  &ae->site_out};
+    rv_matrix *const matrices[] = {&ae->in,    &ae->in_expect, &ae->code, &ae->from_code,
+                                   &ae->token, &ae->expect,    &ae->out,  &ae->site_out};
     for (size_t i = 0; i < sizeof matrices / sizeof matrices[0]; i++)
         rv_matrix_release(matrices[i]);
     free(ae->tensors);

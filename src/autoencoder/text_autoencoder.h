@@ -46,12 +46,14 @@ typedef struct rv_text_parameter {
 /* The tensors outside the transformers. */
 typedef enum rv_text_tensor {
     RV_TEXT_IN,            /* (W, C) site rows into the encoder */
+    RV_TEXT_IN_EXPECT,     /* (W, C) what the subject expected there, into the encoder */
     RV_TEXT_IN_POSITION,   /* (tokens, W) */
     RV_TEXT_SLOT,          /* (slots, W) what the encoder finds in a slot's place */
     RV_TEXT_CODE,          /* (Z, W) */
     RV_TEXT_FROM_CODE,     /* (W, Z) */
     RV_TEXT_SLOT_POSITION, /* (slots, W) */
     RV_TEXT_TOKEN,         /* (W, C) embeddings into the decoder */
+    RV_TEXT_EXPECT,        /* (W, C) what the subject expects, into the decoder */
     RV_TEXT_POSITION,      /* (tokens, W) */
     RV_TEXT_START,         /* (1, W) in place of the token before the first */
     RV_TEXT_MASK,          /* (1, W) in place of a token that was dropped */
@@ -64,7 +66,7 @@ typedef struct rv_text_autoencoder {
     rv_text_autoencoder_config config;
     const rv_transformer *subject; /* borrowed */
     rv_transformer *encoder, *decoder;
-    rv_matrix in, code, from_code, token, out, site_out;
+    rv_matrix in, in_expect, code, from_code, token, expect, out, site_out;
     rv_text_parameter *tensors;
     size_t tensor_count;
     real *parameters;

@@ -193,6 +193,7 @@ typedef struct splicer {
     rv_text_pass *pass;
     real *buffer;              /* (texts * (length + 1), C) */
     real *true_rows, *written; /* (texts * length, C) */
+    real *hidden;              /* likewise: h_t */
     real *out, *z;
     int32_t *back;
     size_t length;
@@ -209,9 +210,11 @@ static rv_status splice_batch(rv_text_splice *sum, splicer *x, const int32_t *id
     RV_TRY(subject_loss(&sum->loss, x->true_rows, ae, x->subject, x->buffer, NULL, ids, count,
                         n, err));
     // Written freely: the decoder reads what it wrote itself.
-    RV_TRY(rv_text_pass_encode(x->z, x->pass, x->true_rows, lengths, count, err));
-    RV_TRY(rv_text_autoencoder_decode(x->back, NULL, ae, x->z, count, n, threads, err));
-    RV_TRY(rv_text_pass_decode(x->out, x->written, x->pass, x->z, x->back, NULL, err));
+    RV_TRY(rv_text_subject(x->hidden, NULL, ae, ids, lengths, count, false, threads, err));
+    RV_TRY(rv_text_pass_encode(x->z, x->pass, x->true_rows, x->hidden, lengths, count, err));
+    RV_TRY(rv_text_autoencoder_decode(x->back, x->hidden, ae, x->z, count, n, threads, err));
+    RV_TRY(
+        rv_text_pass_decode(x->out, x->written, x->pass, x->z, x->back, x->hidden, NULL, err));
     rv_text_denormalise(x->written, ae, x->written, count * n);
     for (size_t i = 0; i < count * n * C; i++) {
         double from = (double)x->true_rows[i], mean = (double)ae->site_mean[i % C];
@@ -242,6 +245,7 @@ rv_status rv_text_splice_measure(rv_text_splice *out, const rv_text_autoencoder 
     RV_GOTO(RV_NEW(x.buffer, TEXTS * (length + 1) * C, err));
     RV_GOTO(RV_NEW(x.true_rows, TEXTS * length * C, err));
     RV_GOTO(RV_NEW(x.written, TEXTS * length * C, err));
+    RV_GOTO(RV_NEW(x.hidden, TEXTS * length * C, err));
     RV_GOTO(RV_NEW(x.out, TEXTS * length * C, err));
     RV_GOTO(RV_NEW(x.z, TEXTS * latent_numbers(ae, length), err));
     RV_GOTO(RV_NEW(x.back, TEXTS * length, err));
@@ -253,7 +257,7 @@ rv_status rv_text_splice_measure(rv_text_splice *out, const rv_text_autoencoder 
 done:
     rv_pass_free(x.subject);
     rv_text_pass_free(x.pass);
-    void *const owned[] = {x.buffer, x.true_rows, x.written, x.out, x.z, x.back};
+    void *const owned[] = {x.buffer, x.true_rows, x.written, x.hidden, x.out, x.z, x.back};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     return status;
 }

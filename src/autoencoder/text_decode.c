@@ -36,21 +36,23 @@ rv_status rv_text_autoencoder_encode(real *z, const rv_text_autoencoder *ae, con
     size_t C = ae->subject->config.width, texts = count < TEXTS ? count : TEXTS,
            numbers = rv_text_slots(&ae->config, length) * ae->config.code;
     rv_text_pass *pass = NULL;
-    real *rows = NULL;
+    real *rows = NULL, *hidden = NULL;
     rv_status status;
     size_t *lengths = equal_lengths(texts, length);
     if (!lengths) return rv_fail_memory(err, texts * sizeof *lengths);
     RV_GOTO(rv_text_pass_new(&pass, ae, texts, texts * length, false, threads, err));
     RV_GOTO(RV_NEW(rows, texts * length * C, err));
+    RV_GOTO(RV_NEW(hidden, texts * length * C, err));
     for (size_t s = 0; s < count; s += texts) {
         size_t n = count - s < texts ? count - s : texts;
-        RV_GOTO(
-            rv_text_subject(NULL, rows, ae, ids + s * length, lengths, n, false, threads, err));
-        RV_GOTO(rv_text_pass_encode(z + s * numbers, pass, rows, lengths, n, err));
+        RV_GOTO(rv_text_subject(hidden, rows, ae, ids + s * length, lengths, n, false, threads,
+                                err));
+        RV_GOTO(rv_text_pass_encode(z + s * numbers, pass, rows, hidden, lengths, n, err));
     }
 done:
     rv_text_pass_free(pass);
     free(rows);
+    free(hidden);
     free(lengths);
     return status;
 }
@@ -67,7 +69,7 @@ typedef struct writer {
     int32_t *last;    /* (count) the token before */
     real *inputs;     /* (count, slots + 1, W) */
     real *x;          /* (count, C) */
-    real *w;          /* (count * slots, W) */
+    real *w, *v;      /* (count * slots, W); (count, W) */
     real *hidden, *u; /* (count, W), (count, C) */
     real *logits;     /* (LOGIT_ROWS, V) */
 } writer;
@@ -94,6 +96,7 @@ static rv_status writer_init(writer *r, rv_error *err)
     RV_TRY(RV_NEW(r->inputs, n * (r->slots + 1) * W, err));
     RV_TRY(RV_NEW(r->x, n * C, err));
     RV_TRY(RV_NEW(r->w, n * r->slots * W, err));
+    RV_TRY(RV_NEW(r->v, n * W, err));
     RV_TRY(RV_NEW(r->hidden, n * W, err));
     RV_TRY(RV_NEW(r->u, n * C, err));
     return RV_NEW(r->logits, LOGIT_ROWS * ae->subject->config.vocabulary, err);
@@ -107,8 +110,8 @@ static void writer_release(writer *r)
     }
     rv_pass_free(r->subject);
     rv_pass_free(r->decoder);
-    void *const owned[] = {r->sequences, r->last,   r->inputs, r->x,
-                           r->w,         r->hidden, r->u,      r->logits};
+    void *const owned[] = {r->sequences, r->last,   r->inputs, r->x,     r->w,
+                           r->v,         r->hidden, r->u,      r->logits};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
 }
 
@@ -152,6 +155,10 @@ static void place_inputs(writer *r, const real *z, size_t t)
         for (size_t i = 0; i < r->count * C; i++) r->x[i] *= ae->token_scale;
         k->linear_forward(r->w, W, r->x, C, &ae->token, r->count, RV_STORE, r->threads);
     }
+    if (r->subject) {
+        rv_text_expected(r->x, r->u, r->count, C);
+        k->linear_forward(r->v, W, r->x, C, &ae->expect, r->count, RV_STORE, r->threads);
+    }
     real *to = r->inputs;
     for (size_t s = 0; s < r->count; s++) {
         size_t rows = t ? 1 : S + 1;
@@ -162,7 +169,7 @@ static void place_inputs(writer *r, const real *z, size_t t)
                                         .save = r->past[1][s]};
         for (size_t i = 0; t == 0 && i < S * W; i++, to++) *to = r->w[s * S * W + i] + slot[i];
         for (size_t i = 0; i < W; i++, to++)
-            *to = position[i] + (t ? r->w[s * W + i] : start[i]);
+            *to = position[i] + (t ? r->w[s * W + i] : start[i]) + r->v[s * W + i];
     }
 }
 
@@ -289,7 +296,7 @@ rv_status rv_text_autoencoder_pull(real *dz, real *rows, const rv_text_autoencod
         hidden = own;
     }
     RV_GOTO(rv_text_pass_begin(pass, lengths, count, err));
-    RV_GOTO(rv_text_pass_decode(u, NULL, pass, z, ids, NULL, err));
+    RV_GOTO(rv_text_pass_decode(u, NULL, pass, z, ids, hidden, NULL, err));
     for (size_t i = 0; i < N * C; i++) u[i] += hidden[i];
     for (size_t r = 0; r < N; r += LOGIT_ROWS) {
         size_t n = N - r < LOGIT_ROWS ? N - r : LOGIT_ROWS;

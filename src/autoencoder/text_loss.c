@@ -185,10 +185,10 @@ rv_status rv_text_batch_loss(rv_text_loss *out, rv_text_learner *l, const rv_tex
     const rv_kernels *k = ae->subject->kernels;
     size_t C = ae->subject->config.width, Z = ae->config.code;
     *out = (rv_text_loss){0};
-    RV_TRY(rv_text_pass_encode(l->z, p, b->rows, b->length, b->count, err));
+    RV_TRY(rv_text_pass_encode(l->z, p, b->rows, b->hidden, b->length, b->count, err));
     size_t N = p->N, numbers = p->T * Z;
     for (size_t i = 0; i < numbers; i++) l->noisy[i] = l->z[i] + (b->noise ? b->noise[i] : 0);
-    RV_TRY(rv_text_pass_decode(l->u, b->target ? l->site : NULL, p, l->noisy, b->ids,
+    RV_TRY(rv_text_pass_decode(l->u, b->target ? l->site : NULL, p, l->noisy, b->ids, b->hidden,
                                b->dropped, err));
     for (size_t i = 0; i < N * C; i++) l->u[i] += b->hidden[i];
     k->logsumexp_forward(l->lse, l->logit, l->u, C, b->label, b->head, N, b->head_rows, 0,

@@ -75,7 +75,10 @@ static rv_status allocate(rv_text_pass *p, rv_error *err)
     RV_TRY(RV_NEW(p->slot, p->texts, err));
     RV_TRY(RV_NEW(p->x, p->tokens * C, err));
     RV_TRY(RV_NEW(p->rows, p->tokens * C, err));
+    for (size_t i = 0; i < 2 && ae->config.language_model; i++)
+        RV_TRY(RV_NEW(p->expected[i], p->tokens * C, err));
     RV_TRY(RV_NEW(p->w, rows * W, err));
+    RV_TRY(RV_NEW(p->v, p->tokens * W, err));
     RV_TRY(RV_NEW(p->hidden, rows * W, err));
     RV_TRY(RV_NEW(p->out_hidden, p->tokens * W, err));
     RV_TRY(RV_NEW(p->code_hidden, p->slots * W, err));
@@ -119,10 +122,11 @@ void rv_text_pass_free(rv_text_pass *p)
         free(p->sequences[i]);
         free(p->inputs[i]);
         free(p->seed[i]);
+        free(p->expected[i]);
     }
-    void *const owned[] = {p->length, p->first,  p->slot,       p->x,           p->rows,
-                           p->w,      p->hidden, p->out_hidden, p->code_hidden, p->raw,
-                           p->z,      p->draw,   p->mean,       p->rstd};
+    void *const owned[] = {p->length, p->first, p->slot,   p->x,          p->rows,
+                           p->w,      p->v,     p->hidden, p->out_hidden, p->code_hidden,
+                           p->raw,    p->z,     p->draw,   p->mean,       p->rstd};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     free(p);
 }
@@ -219,9 +223,20 @@ static rv_status run(rv_text_pass *p, size_t which, rv_error *err)
     return RV_OK;
 }
 
+/* Rows of mean square 1, as the transformers' inputs are. */
+void rv_text_expected(real *out, const real *hidden, size_t count, size_t C)
+{
+    for (size_t r = 0; r < count; r++, out += C, hidden += C) {
+        double square = 0;
+        for (size_t i = 0; i < C; i++) square += (double)hidden[i] * (double)hidden[i];
+        real scale = (real)(1 / sqrt(square / (double)C + 1e-9));
+        for (size_t i = 0; i < C; i++) out[i] = hidden[i] * scale;
+    }
+}
+
 /* encoder: tokens, then slots */
-rv_status rv_text_pass_encode(real *z, rv_text_pass *p, const real *rows, const size_t *length,
-                              size_t count, rv_error *err)
+rv_status rv_text_pass_encode(real *z, rv_text_pass *p, const real *rows, const real *hidden,
+                              const size_t *length, size_t count, rv_error *err)
 {
     const rv_text_autoencoder *ae = p->ae;
     const rv_kernels *k = ae->subject->kernels;
@@ -229,6 +244,11 @@ rv_status rv_text_pass_encode(real *z, rv_text_pass *p, const real *rows, const 
     RV_TRY(rv_text_pass_begin(p, length, count, err));
     rv_text_normalise(p->rows, ae, rows, p->N);
     k->linear_forward(p->w, W, p->rows, C, &ae->in, p->N, RV_STORE, p->threads);
+    if (p->expected[ENCODER]) {
+        rv_text_expected(p->expected[ENCODER], hidden, p->N, C);
+        k->linear_forward(p->w, W, p->expected[ENCODER], C, &ae->in_expect, p->N, RV_ACCUMULATE,
+                          p->threads);
+    }
     const real *position = tensor_of(p, RV_TEXT_IN_POSITION),
                *slot = tensor_of(p, RV_TEXT_SLOT);
     real *to = p->inputs[ENCODER];
@@ -239,10 +259,10 @@ rv_status rv_text_pass_encode(real *z, rv_text_pass *p, const real *rows, const 
         to += (n + S) * W;
     }
     RV_TRY(run(p, ENCODER, err));
-    const real *hidden = rv_pass_hidden(p->encoder);
+    const real *from = rv_pass_hidden(p->encoder);
     for (size_t s = 0; s < count; s++) {
         size_t S = slots_of(p, s), row = p->first[s] + p->slot[s] + p->length[s];
-        memcpy(p->code_hidden + p->slot[s] * W, hidden + row * W, S * W * sizeof *hidden);
+        memcpy(p->code_hidden + p->slot[s] * W, from + row * W, S * W * sizeof *from);
     }
     k->linear_forward(p->raw, Z, p->code_hidden, W, &ae->code, p->T, RV_STORE, p->threads);
     k->layernorm_forward(z, Z, p->mean, p->rstd, p->raw, Z, ae->ones, NULL, p->T, Z, (real)1e-5,
@@ -281,19 +301,32 @@ void rv_text_pass_encode_backward(rv_text_pass *p, const real *dz, rv_text_gradi
     }
     k->linear_backward_weight(gradient_of(p, g, RV_TEXT_IN), NULL, p->w, W, p->rows, C, p->N, C,
                               W, p->threads);
+    if (p->expected[ENCODER])
+        k->linear_backward_weight(gradient_of(p, g, RV_TEXT_IN_EXPECT), NULL, p->w, W,
+                                  p->expected[ENCODER], C, p->N, C, W, p->threads);
 }
 
-/* What row t of a text sees of the token before it. */
-static const real *token_row(const rv_text_pass *p, size_t row, size_t t)
+static bool is_dropped(const rv_text_pass *p, size_t row, size_t t)
 {
-    if (t == 0) return tensor_of(p, RV_TEXT_START);
-    if (p->dropped && p->dropped[row - 1]) return tensor_of(p, RV_TEXT_MASK);
-    return p->w + (row - 1) * p->ae->config.width;
+    return t && p->dropped && p->dropped[row - 1];
+}
+
+/* Row t of a text: the token before it and what the subject expects behind that. */
+static void put_token_row(real *to, const rv_text_pass *p, size_t row, size_t t)
+{
+    size_t W = p->ae->config.width;
+    bool dropped = is_dropped(p, row, t);
+    const real *token = t == 0    ? tensor_of(p, RV_TEXT_START)
+                        : dropped ? tensor_of(p, RV_TEXT_MASK)
+                                  : p->w + (row - 1) * W;
+    put_sum(to, token, tensor_of(p, RV_TEXT_POSITION) + t * W, W);
+    if (!dropped && p->expected[DECODER]) add_to(to, p->v + row * W, W);
 }
 
 /* decoder: slots, then start and all tokens but the last */
 rv_status rv_text_pass_decode(real *out, real *site, rv_text_pass *p, const real *z,
-                              const int32_t *ids, const bool *dropped, rv_error *err)
+                              const int32_t *ids, const real *hidden, const bool *dropped,
+                              rv_error *err)
 {
     const rv_text_autoencoder *ae = p->ae;
     const rv_kernels *k = ae->subject->kernels;
@@ -304,22 +337,25 @@ rv_status rv_text_pass_decode(real *out, real *site, rv_text_pass *p, const real
     for (size_t i = 0; i < p->N * C; i++) p->x[i] *= ae->token_scale;
     k->linear_forward(p->w, W, p->x, C, &ae->token, p->N, RV_STORE, p->threads);
     k->linear_forward(p->hidden, W, p->z, Z, &ae->from_code, p->T, RV_STORE, p->threads);
-    const real *position = tensor_of(p, RV_TEXT_POSITION),
-               *slot = tensor_of(p, RV_TEXT_SLOT_POSITION);
+    if (p->expected[DECODER]) {
+        rv_text_expected(p->expected[DECODER], hidden, p->N, C);
+        k->linear_forward(p->v, W, p->expected[DECODER], C, &ae->expect, p->N, RV_STORE,
+                          p->threads);
+    }
+    const real *slot = tensor_of(p, RV_TEXT_SLOT_POSITION);
     real *to = p->inputs[DECODER];
     for (size_t s = 0; s < p->count; s++) {
         size_t n = p->length[s], S = slots_of(p, s);
         put_sum(to, p->hidden + p->slot[s] * W, slot, S * W);
         to += S * W;
-        for (size_t t = 0; t < n; t++, to += W)
-            put_sum(to, token_row(p, p->first[s] + t, t), position + t * W, W);
+        for (size_t t = 0; t < n; t++, to += W) put_token_row(to, p, p->first[s] + t, t);
     }
     RV_TRY(run(p, DECODER, err));
-    const real *hidden = rv_pass_hidden(p->decoder);
+    const real *from = rv_pass_hidden(p->decoder);
     for (size_t s = 0; s < p->count; s++) {
         size_t row = p->first[s] + p->slot[s] + slots_of(p, s);
-        memcpy(p->out_hidden + p->first[s] * W, hidden + row * W,
-               p->length[s] * W * sizeof *hidden);
+        memcpy(p->out_hidden + p->first[s] * W, from + row * W,
+               p->length[s] * W * sizeof *from);
     }
     k->linear_forward(out, C, p->out_hidden, W, &ae->out, p->N, RV_STORE, p->threads);
     if (site)
@@ -327,7 +363,8 @@ rv_status rv_text_pass_decode(real *out, real *site, rv_text_pass *p, const real
     return RV_OK;
 }
 
-/* The gradient at the decoder's token rows goes to who stood there; p->w: to the tokens' products. */
+/* The gradient at the decoder's token rows goes to who stood there; p->w: to the tokens'
+ * products, p->v: to those of what the subject expects. */
 static void share_out(rv_text_pass *p, rv_text_gradients *g)
 {
     size_t W = p->ae->config.width;
@@ -336,14 +373,16 @@ static void share_out(rv_text_pass *p, rv_text_gradients *g)
          *dslot = gradient_of(p, g, RV_TEXT_SLOT_POSITION),
          *dstart = gradient_of(p, g, RV_TEXT_START), *dmask = gradient_of(p, g, RV_TEXT_MASK);
     memset(p->w, 0, p->N * W * sizeof *p->w);
+    memset(p->v, 0, p->N * W * sizeof *p->v);
     for (size_t s = 0; s < p->count; s++) {
         size_t n = p->length[s], S = slots_of(p, s), row = p->first[s];
         add_to(dslot, from, S * W);
         from += S * W;
         add_to(dposition, from, n * W);
         for (size_t t = 0; t < n; t++, from += W) {
-            bool masked = t && p->dropped && p->dropped[row + t - 1];
-            add_to(t == 0 ? dstart : masked ? dmask : p->w + (row + t - 1) * W, from, W);
+            bool dropped = is_dropped(p, row + t, t);
+            add_to(t == 0 ? dstart : dropped ? dmask : p->w + (row + t - 1) * W, from, W);
+            if (!dropped) add_to(p->v + (row + t) * W, from, W);
         }
     }
 }
@@ -382,4 +421,7 @@ void rv_text_pass_decode_backward(real *dz, rv_text_pass *p, const real *dout,
     share_out(p, g);
     k->linear_backward_weight(gradient_of(p, g, RV_TEXT_TOKEN), NULL, p->w, W, p->x, C, p->N, C,
                               W, p->threads);
+    if (p->expected[DECODER])
+        k->linear_backward_weight(gradient_of(p, g, RV_TEXT_EXPECT), NULL, p->v, W,
+                                  p->expected[DECODER], C, p->N, C, W, p->threads);
 }

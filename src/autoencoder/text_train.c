@@ -140,11 +140,12 @@ static rv_status cycle(trainer *x, rv_error *err)
     gather(x, windows, count, least);
     rv_text_learner *l = x->learner;
     size_t numbers = count * rv_text_slots(&ae->config, least) * ae->config.code;
-    RV_TRY(rv_text_autoencoder_encode(l->z, ae, x->ids, count, least, s->threads, err));
-    RV_TRY(rv_text_autoencoder_decode(x->ids, NULL, ae, l->z, count, least, s->threads, err));
+    RV_TRY(rv_text_pass_encode(l->z, l->pass, x->rows, x->hidden, x->length, count, err));
+    RV_TRY(
+        rv_text_autoencoder_decode(x->ids, x->hidden, ae, l->z, count, least, s->threads, err));
     RV_TRY(
         rv_text_subject(NULL, x->rows, ae, x->ids, x->length, count, false, s->threads, err));
-    RV_TRY(rv_text_pass_encode(l->noisy, l->pass, x->rows, x->length, count, err));
+    RV_TRY(rv_text_pass_encode(l->noisy, l->pass, x->rows, x->hidden, x->length, count, err));
     for (size_t i = 0; i < numbers; i++)
         l->dz[i] = (real)(s->cycle_weight * 2 / (double)numbers) * (l->noisy[i] - l->z[i]);
     rv_text_pass_encode_backward(l->pass, l->dz, x->gradients);
