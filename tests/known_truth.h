@@ -34,6 +34,7 @@ typedef struct truth {
     rv_target target[TRUTH_PHRASES];
     bool forbidden[TRUTH_V];
     int32_t bos;
+    const struct rv_text_autoencoder *autoencoder; /* whoever has one sets it */
 } truth;
 
 static inline void truth_check(rv_status status, const rv_error *err)
@@ -177,7 +178,8 @@ static inline rv_problem truth_problem(const truth *t, size_t phrase)
                         .target = &t->target[phrase],
                         .deviation = 0.25,
                         .prefix = {&t->bos, 1},
-                        .forbidden = t->forbidden};
+                        .forbidden = t->forbidden,
+                        .autoencoder = t->autoencoder};
 }
 
 /* f and xe of prefix, ids and suffix in one pass of their own: nothing cached, nothing shared. */

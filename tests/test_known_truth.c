@@ -5,7 +5,9 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
+#include "autoencoder/text_train.h"
 #include "known_truth.h"
 
 enum { SEEDS = 20, BUDGET = 24000, SHORT = 3000 };
@@ -27,6 +29,7 @@ static void every_dreamer_finds_the_one_token_trigger_in_every_seed(void **state
 {
     (void)state;
     for (const rv_dreamer *const *d = rv_dreamers; *d; d++) {
+        if ((*d)->autoencoder) continue; // there is one for the first model only
         size_t found = recovered(*d, 0, SEEDS);
         if (found != SEEDS) fail_msg("%s: %zu of %d", (*d)->name, found, SEEDS);
     }
@@ -57,8 +60,6 @@ static void reverie_finds_three_token_triggers(void **state)
     if (found < 5) fail_msg("%zu of %d", found, SEEDS);
 }
 
-/* ---- what every dreamer promises ------------------------------------------------------------- */
-
 static rv_search *dream(const rv_dreamer *d, const rv_problem *q, const rv_search_params *p)
 {
     rv_error err;
@@ -67,6 +68,72 @@ static rv_search *dream(const rv_dreamer *d, const rv_problem *q, const rv_searc
     truth_check(d->run(s, &err), &err);
     return s;
 }
+
+static void latent_dreamers_find_the_one_token_trigger(void **state)
+{
+    (void)state;
+    for (const rv_dreamer *const *d = rv_dreamers; *d; d++) {
+        size_t found = 0;
+        for (uint64_t seed = 1; (*d)->autoencoder && seed <= 6; seed++)
+            found += truth_recover(models[1], *d, 0, seed, BUDGET) > 0;
+        if ((*d)->autoencoder && found < 5) fail_msg("%s: %zu of 6", (*d)->name, found);
+    }
+}
+
+/* A budget that ends in the middle, and the same search to its end; both from the same journal. */
+static void the_same_seed_dreams_the_same(void **state)
+{
+    (void)state;
+    char journal[] = "/tmp/reverie-journal-XXXXXX";
+    int file = mkstemp(journal);
+    assert_true(file >= 0);
+    close(file);
+    unlink(journal);
+    for (const rv_dreamer *const *d = rv_dreamers; *d; d++) {
+        rv_problem q = truth_problem(models[1], 1);
+        rv_search_params p = {.seed = 5, .budget = SHORT, .least = 4, .most = 4, .threads = 1};
+        rv_search *whole = dream(*d, &q, &p);
+        p.journal = journal;
+        p.threads = 2;
+        rv_search_free(dream(*d, &q, &p));
+        rv_search *again = dream(*d, &q, &p); // all of it from the journal
+        assert_int_equal(again->work.forward, whole->work.forward);
+        assert_int_equal(again->work.backward, whole->work.backward);
+        assert_int_equal(again->front.count, whole->front.count);
+        for (size_t i = 0; i < whole->front.count; i++) {
+            const rv_candidate *a = &again->front.items[i], *b = &whole->front.items[i];
+            assert_int_equal(a->length, b->length);
+            assert_memory_equal(a->ids, b->ids, a->length * sizeof *a->ids);
+            assert_true(a->g == b->g && a->xe == b->xe);
+        }
+        rv_search_free(whole);
+        rv_search_free(again);
+        unlink(journal);
+    }
+}
+
+static void latent_dreamers_need_an_autoencoder(void **state)
+{
+    (void)state;
+    rv_error err;
+    rv_search *s;
+    rv_problem q = truth_problem(models[2], 1);
+    rv_search_params p = {.seed = 1, .budget = SHORT, .least = 4, .most = 4, .threads = 1};
+    for (const rv_dreamer *const *d = rv_dreamers; *d; d++) {
+        if (!(*d)->autoencoder) continue;
+        q.autoencoder = NULL, p.least = p.most = 4;
+        truth_check(rv_search_new(&s, &q, &p, 0, (*d)->children, &err), &err);
+        assert_int_equal((*d)->run(s, &err), RV_ERR_USAGE);
+        rv_search_free(s);
+        q.autoencoder = models[1]->autoencoder, p.least = p.most = 9;
+        truth_check(rv_search_new(&s, &q, &p, 0, (*d)->children, &err), &err);
+        assert_int_equal((*d)->run(s, &err), RV_ERR_USAGE);
+        assert_non_null(strstr(err.message, "the autoencoder's 6 tokens"));
+        rv_search_free(s);
+    }
+}
+
+/* ---- what every dreamer promises ------------------------------------------------------------- */
 
 static void front_is_sound(const char *name, const rv_search *s)
 {
@@ -134,16 +201,59 @@ static void budgets_are_kept(void **state)
         }
 }
 
+/* A text autoencoder of the first model, trained on what it finds likely. */
+static rv_text_autoencoder *train_autoencoder(const truth *t)
+{
+    enum { STREAM = 6000 };
+    rv_error err;
+    rv_text_autoencoder *ae;
+    rv_text_windows windows;
+    rv_text_cache cache;
+    rv_text_curve curve;
+    bool done;
+    int32_t *stream = rv_alloc(STREAM, sizeof *stream);
+    rv_random random = rv_random_stream(8, 0, 0);
+    for (size_t i = 0; i < STREAM; i++)
+        stream[i] = i % 30 == 0 ? 1 + (int32_t)rv_random_below(&random, TRUTH_V - 1)
+                                : t->next[stream[i - 1]][rv_random_below(&random, TRUTH_NEXT)];
+    rv_text_autoencoder_config c = rv_text_autoencoder_config_default();
+    c.width = 32, c.heads = 2, c.encoder_layers = 1, c.decoder_layers = 1, c.code = 16;
+    c.tokens = 6, c.tokens_per_slot = 2, c.bos = t->bos, c.noise = 0.3;
+    truth_check(rv_text_autoencoder_new(&ae, t->model, &c, 1, &err), &err);
+    truth_check(rv_text_windows_cut(&windows, stream, STREAM, 3, 6, 4000, 16, 1, &err), &err);
+    char path[] = "/tmp/reverie-cache-XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+    truth_check(rv_text_cache_open(&cache, path, ae, "truth", &windows, 1, NULL, NULL, &err),
+                &err);
+    unlink(path);
+    rv_text_train_settings s = rv_text_train_settings_default();
+    s.steps = 400, s.batch = 32, s.draws = 64, s.rate = 0.01, s.cycle_weight = 0, s.dropout = 0;
+    s.judge_every = 400;
+    truth_check(rv_text_train(&curve, &done, ae, &windows, &cache, &s, &err), &err);
+    if (getenv("RV_TEST_VERBOSE"))
+        print_message("loss %g, %g of tokens come back\n", curve.items[0].full,
+                      curve.items[0].accuracy);
+    rv_text_curve_release(&curve);
+    rv_text_cache_release(&cache);
+    rv_text_windows_release(&windows);
+    free(stream);
+    return ae;
+}
+
 static int set_up(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) models[seed] = truth_new(seed);
+    models[1]->autoencoder = train_autoencoder(models[1]);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    rv_text_autoencoder_free((rv_text_autoencoder *)models[1]->autoencoder);
     for (uint64_t seed = 1; seed <= SEEDS; seed++) truth_free(models[seed]);
     return 0;
 }
@@ -154,6 +264,9 @@ int main(void)
         cmocka_unit_test(every_dreamer_finds_the_one_token_trigger_in_every_seed),
         cmocka_unit_test(most_dreamers_find_the_two_token_trigger_in_most_seeds),
         cmocka_unit_test(reverie_finds_three_token_triggers),
+        cmocka_unit_test(latent_dreamers_find_the_one_token_trigger),
+        cmocka_unit_test(latent_dreamers_need_an_autoencoder),
+        cmocka_unit_test(the_same_seed_dreams_the_same),
         cmocka_unit_test(fronts_hold_what_a_fresh_pass_says),
         cmocka_unit_test(budgets_are_kept),
     };

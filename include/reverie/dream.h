@@ -30,6 +30,10 @@ typedef struct rv_dream_params {
     const char *const *forbidden; /* tokens that contain one of these texts are never used */
     size_t forbidden_count;
     double repetition; /* nats added for a dream all of whose tokens are the same */
+    /* A text autoencoder of the model (a folder that training wrote, or its file): what `latent` and `evolve` are
+     * confined to, by default the one that comes with the program; and a source of proposals for `reverie`. NULL: the
+     * default, or none. */
+    const char *autoencoder;
     rv_model *fluency; /* a second model whose opinion on fluency counts as much; NULL: none */
     const char *const
         *corpus; /* text files: the scale of g, starts, and what dreams are compared with */

@@ -1,9 +1,11 @@
 /* Trained text autoencoders: open, write a text again, walk between two. */
 #include "api/autoencoder.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/assets.h"
 #include "autoencoder/text_card.h"
 #include "autoencoder/text_files.h"
 #include "base/file.h"
@@ -36,6 +38,21 @@ rv_status rv_autoencoder_load(rv_text_autoencoder **out, const char *folder, rv_
     rv_status status = rv_text_autoencoder_read(out, ck, model->transformer, model->hash, err);
     rv_checkpoint_close(ck);
     return status;
+}
+
+rv_status rv_autoencoder_shipped(char **path, rv_model *model, rv_error *err)
+{
+    char name[64];
+    *path = NULL;
+    RV_TRY(rv_model_hash(model, err));
+    snprintf(name, sizeof name, "%.16s.safetensors", model->hash);
+    *path = rv_asset_find("autoencoders", name);
+    return *path ? RV_OK
+                 : rv_fail(err, RV_ERR_NOT_FOUND,
+                           "%s: no text autoencoder for it comes with this program (%s); train "
+                           "one with `reverie autoencoder train` and name it with "
+                           "--autoencoder",
+                           model->name, name);
 }
 
 static rv_status open_both(rv_autoencoder *ae, const char *folder, const char *model,

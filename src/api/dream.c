@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/autoencoder.h"
 #include "api/corpus_index.h"
 #include "api/dream_records.h"
 #include "base/file.h"
@@ -327,6 +328,27 @@ static bool on_step(void *context, const rv_search *search)
     return !d->cancelled && !d->record_failed;
 }
 
+static rv_status open_autoencoder(rv_dreaming *d, rv_error *err)
+{
+    char *shipped = NULL;
+    const char *path = d->params->autoencoder;
+    if (!path && !d->dreamer->autoencoder) return RV_OK;
+    if (!path) {
+        RV_TRY(rv_autoencoder_shipped(&shipped, d->model, err));
+        path = shipped;
+    }
+    rv_status status = rv_autoencoder_load(&d->autoencoder, path, d->model, err);
+    free(shipped);
+    RV_TRY(status);
+    rv_hash *hash;
+    RV_TRY(rv_hash_new(&hash, RV_SHA256, err));
+    rv_hash_add(hash, d->autoencoder->parameters,
+                d->autoencoder->parameter_count * sizeof *d->autoencoder->parameters);
+    rv_hash_finish(hash, d->autoencoder_digest);
+    rv_hash_free(hash);
+    return RV_OK;
+}
+
 static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
 {
     const rv_dream_params *p = d->params;
@@ -349,6 +371,7 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
     RV_TRY(forbid(d, err));
     RV_TRY(learn_corpus(d, err));
     RV_TRY(allow_starts(d, err));
+    RV_TRY(open_autoencoder(d, err));
     d->problem = (rv_problem){.model = d->model->transformer,
                               .tokenizer = d->model->tokenizer,
                               .target = &d->target,
@@ -359,7 +382,8 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
                               .forbidden = d->forbidden,
                               .starts = d->allowed,
                               .start_count = d->allowed_count,
-                              .given_count = d->first_window};
+                              .given_count = d->first_window,
+                              .autoencoder = d->autoencoder};
     if (p->fluency) {
         d->problem.second_opinion = rv_second_opinion;
         d->problem.second_context = d;
@@ -446,6 +470,7 @@ static void release(rv_dreaming *d)
     free(d->windows);
     free(d->prefix_text);
     free(d->suffix_text);
+    rv_text_autoencoder_free(d->autoencoder);
     free(d->corpus_name);
     free(d->own_corpus);
     rv_pass_free(d->second_pass);

@@ -75,6 +75,8 @@ static rv_status put_options(char **out, const rv_dreaming *d, rv_error *err)
                   "prompts", texts_json(p->prompts, p->prompt_count), "forbidden",
                   texts_json(p->forbidden, p->forbidden_count), "corpus_tokens",
                   (json_int_t)p->corpus_tokens);
+    if (json && d->autoencoder)
+        json_object_set_new(json, "autoencoder", json_string(d->autoencoder_digest));
     *out = json ? json_dumps(json, JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);
     return *out ? RV_OK : rv_fail_memory(err, 0);

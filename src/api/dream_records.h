@@ -3,6 +3,8 @@
 #define RV_API_DREAM_RECORDS_H
 
 #include "api/model.h"
+#include "autoencoder/text_autoencoder.h"
+#include "base/hash.h"
 #include "corpus/corpus.h"
 #include "record/frontier.h"
 #include "record/writer.h"
@@ -48,6 +50,8 @@ typedef struct rv_dreaming {
     size_t window_count, sampled;
     double fluency_10, fluency_50, fluency_90; /* cross-entropy of random windows */
     double byte_fluency_50;                    /* in nats a byte */
+    rv_text_autoencoder *autoencoder;          /* or NULL */
+    char autoencoder_digest[RV_HASH_HEX];      /* of its numbers */
     rv_problem problem, bare; /* bare: without BOS, as the published search runs */
     rv_pass *second_pass;     /* of the second fluency model */
     rv_ids second_ids;

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "api/assets.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "reverie/image.h"
@@ -29,33 +29,13 @@ const char *rv_image_method_name(rv_image_method method)
     return (size_t)method < RV_IMAGE_METHODS ? names[method] : "unknown";
 }
 
-/* folder/rest/name if that is a folder, else NULL. */
-static char *find_folder(const char *folder, const char *rest, const char *name)
-{
-    char *first = rv_path_join(folder, rest), *path = first ? rv_path_join(first, name) : NULL;
-    free(first);
-    if (path && rv_folder_exists(path)) return path;
-    free(path);
-    return NULL;
-}
-
 rv_status rv_image_shipped_weights(char **out, const char *name, rv_error *err)
 {
     *out = NULL;
     if (!*name || strchr(name, '/') || name[0] == '.')
         return rv_fail(err, RV_ERR_USAGE, "networks '%.60s': expected a name such as mnist",
                        name);
-    const char *assets = getenv("REVERIE_ASSETS");
-    if (assets && *assets) *out = find_folder(assets, "images", name);
-    char program[4096];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    while (length > 0 && program[length - 1] != '/') length--;
-    if (!*out && length > 0) {
-        program[length] = '\0';
-        *out = find_folder(program, "../assets/images", name);
-        if (!*out) *out = find_folder(program, "../share/reverie/images", name);
-    }
-    if (!*out) *out = find_folder(".", "assets/images", name);
+    *out = rv_asset_find("images", name);
     return *out ? RV_OK
                 : rv_fail(
                       err, RV_ERR_NOT_FOUND,

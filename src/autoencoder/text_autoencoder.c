@@ -178,9 +178,11 @@ static rv_status add_tensors(rv_text_autoencoder *ae, rv_error *err)
     RV_TRY(add_matrix(ae, "in_expect", &ae->in_expect, W, C, 1, err));
     add(ae, "in_position", c->tokens, W, 1);
     add(ae, "slot", S, W, 1);
+    add(ae, "in_bind", c->tokens_per_slot, W, 1);
     RV_TRY(add_matrix(ae, "code", &ae->code, Z, W, 1, err));
     RV_TRY(add_matrix(ae, "from_code", &ae->from_code, W, Z, 1, err));
     add(ae, "slot_position", S, W, 1);
+    add(ae, "bind", c->tokens_per_slot, W, 1);
     RV_TRY(add_matrix(ae, "token", &ae->token, W, C, 1, err));
     RV_TRY(add_matrix(ae, "expect", &ae->expect, W, C, 1, err));
     add(ae, "position", c->tokens, W, 1);

@@ -49,16 +49,18 @@ typedef enum rv_text_tensor {
     RV_TEXT_IN_EXPECT,     /* (W, C) what the subject expected there, into the encoder */
     RV_TEXT_IN_POSITION,   /* (tokens, W) */
     RV_TEXT_SLOT,          /* (slots, W) what the encoder finds in a slot's place */
+    RV_TEXT_IN_BIND,       /* (tokens_per_slot, W) times a slot's tokens: they begin its row */
     RV_TEXT_CODE,          /* (Z, W) */
     RV_TEXT_FROM_CODE,     /* (W, Z) */
     RV_TEXT_SLOT_POSITION, /* (slots, W) */
-    RV_TEXT_TOKEN,         /* (W, C) embeddings into the decoder */
-    RV_TEXT_EXPECT,        /* (W, C) what the subject expects, into the decoder */
-    RV_TEXT_POSITION,      /* (tokens, W) */
-    RV_TEXT_START,         /* (1, W) in place of the token before the first */
-    RV_TEXT_MASK,          /* (1, W) in place of a token that was dropped */
-    RV_TEXT_OUT,           /* (C, W) o_t */
-    RV_TEXT_SITE_OUT,      /* (C, W) the residual stream at the site; not there for `embed` */
+    RV_TEXT_BIND,     /* (tokens_per_slot, W) times the slot's row, at each of its tokens */
+    RV_TEXT_TOKEN,    /* (W, C) embeddings into the decoder */
+    RV_TEXT_EXPECT,   /* (W, C) what the subject expects, into the decoder */
+    RV_TEXT_POSITION, /* (tokens, W) */
+    RV_TEXT_START,    /* (1, W) in place of the token before the first */
+    RV_TEXT_MASK,     /* (1, W) in place of a token that was dropped */
+    RV_TEXT_OUT,      /* (C, W) o_t */
+    RV_TEXT_SITE_OUT, /* (C, W) the residual stream at the site; not there for `embed` */
     RV_TEXT_TENSORS
 } rv_text_tensor;
 

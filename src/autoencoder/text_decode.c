@@ -69,7 +69,8 @@ typedef struct writer {
     int32_t *last;    /* (count) the token before */
     real *inputs;     /* (count, slots + 1, W) */
     real *x;          /* (count, C) */
-    real *w, *v;      /* (count * slots, W); (count, W) */
+    real *coded;      /* (count * slots, W) */
+    real *w, *v;      /* (count, W) */
     real *hidden, *u; /* (count, W), (count, C) */
     real *logits;     /* (LOGIT_ROWS, V) */
 } writer;
@@ -95,7 +96,8 @@ static rv_status writer_init(writer *r, rv_error *err)
     RV_TRY(RV_NEW(r->last, n, err));
     RV_TRY(RV_NEW(r->inputs, n * (r->slots + 1) * W, err));
     RV_TRY(RV_NEW(r->x, n * C, err));
-    RV_TRY(RV_NEW(r->w, n * r->slots * W, err));
+    RV_TRY(RV_NEW(r->coded, n * r->slots * W, err));
+    RV_TRY(RV_NEW(r->w, n * W, err));
     RV_TRY(RV_NEW(r->v, n * W, err));
     RV_TRY(RV_NEW(r->hidden, n * W, err));
     RV_TRY(RV_NEW(r->u, n * C, err));
@@ -110,8 +112,8 @@ static void writer_release(writer *r)
     }
     rv_pass_free(r->subject);
     rv_pass_free(r->decoder);
-    void *const owned[] = {r->sequences, r->last,   r->inputs, r->x,     r->w,
-                           r->v,         r->hidden, r->u,      r->logits};
+    void *const owned[] = {r->coded, r->sequences, r->last,   r->inputs, r->x,
+                           r->w,     r->v,         r->hidden, r->u,      r->logits};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
 }
 
@@ -148,8 +150,11 @@ static void place_inputs(writer *r, const real *z, size_t t)
     const real *position = tensor_of(r, RV_TEXT_POSITION) + t * W,
                *slot = tensor_of(r, RV_TEXT_SLOT_POSITION),
                *start = tensor_of(r, RV_TEXT_START);
+    size_t per_slot = ae->config.tokens_per_slot;
+    const real *bind = tensor_of(r, RV_TEXT_BIND) + t % per_slot * W;
     if (t == 0) {
-        k->linear_forward(r->w, W, z, Z, &ae->from_code, r->count * S, RV_STORE, r->threads);
+        k->linear_forward(r->coded, W, z, Z, &ae->from_code, r->count * S, RV_STORE,
+                          r->threads);
     } else {
         rv_text_embed(r->x, ae->subject, r->last, r->count);
         for (size_t i = 0; i < r->count * C; i++) r->x[i] *= ae->token_scale;
@@ -167,9 +172,11 @@ static void place_inputs(writer *r, const real *z, size_t t)
                                         .prefix = t ? r->past[1][s] : NULL,
                                         .shared = t ? S + t : 0,
                                         .save = r->past[1][s]};
-        for (size_t i = 0; t == 0 && i < S * W; i++, to++) *to = r->w[s * S * W + i] + slot[i];
+        for (size_t i = 0; t == 0 && i < S * W; i++, to++)
+            *to = r->coded[s * S * W + i] + slot[i];
         for (size_t i = 0; i < W; i++, to++)
-            *to = position[i] + (t ? r->w[s * W + i] : start[i]) + r->v[s * W + i];
+            *to = position[i] + (t ? r->w[s * W + i] : start[i]) + r->v[s * W + i] +
+                  bind[i] * r->coded[(s * S + t / per_slot) * W + i];
     }
 }
 

@@ -79,6 +79,7 @@ static rv_status allocate(rv_text_pass *p, rv_error *err)
         RV_TRY(RV_NEW(p->expected[i], p->tokens * C, err));
     RV_TRY(RV_NEW(p->w, rows * W, err));
     RV_TRY(RV_NEW(p->v, p->tokens * W, err));
+    RV_TRY(RV_NEW(p->coded, p->slots * W, err));
     RV_TRY(RV_NEW(p->hidden, rows * W, err));
     RV_TRY(RV_NEW(p->out_hidden, p->tokens * W, err));
     RV_TRY(RV_NEW(p->code_hidden, p->slots * W, err));
@@ -124,9 +125,9 @@ void rv_text_pass_free(rv_text_pass *p)
         free(p->seed[i]);
         free(p->expected[i]);
     }
-    void *const owned[] = {p->length, p->first, p->slot,   p->x,          p->rows,
-                           p->w,      p->v,     p->hidden, p->out_hidden, p->code_hidden,
-                           p->raw,    p->z,     p->draw,   p->mean,       p->rstd};
+    void *const owned[] = {
+        p->coded,  p->length,     p->first,       p->slot, p->x, p->rows, p->w,    p->v,
+        p->hidden, p->out_hidden, p->code_hidden, p->raw,  p->z, p->draw, p->mean, p->rstd};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     free(p);
 }
@@ -160,6 +161,11 @@ static size_t slots_of(const rv_text_pass *p, size_t text)
     return (text + 1 < p->count ? p->slot[text + 1] : p->T) - p->slot[text];
 }
 
+static size_t slot_of(const rv_text_pass *p, size_t text, size_t t)
+{
+    return p->slot[text] + t / p->ae->config.tokens_per_slot;
+}
+
 static const real *tensor_of(const rv_text_pass *p, rv_text_tensor which)
 {
     return p->ae->parameters + p->ae->tensors[which].offset;
@@ -178,6 +184,11 @@ static void put_sum(real *out, const real *a, const real *b, size_t count)
 static void add_to(real *out, const real *x, size_t count)
 {
     for (size_t i = 0; i < count; i++) out[i] += x[i];
+}
+
+static void add_product(real *out, const real *a, const real *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) out[i] += a[i] * b[i];
 }
 
 void rv_text_normalise(real *out, const rv_text_autoencoder *ae, const real *rows, size_t N)
@@ -250,12 +261,15 @@ rv_status rv_text_pass_encode(real *z, rv_text_pass *p, const real *rows, const 
                           p->threads);
     }
     const real *position = tensor_of(p, RV_TEXT_IN_POSITION),
-               *slot = tensor_of(p, RV_TEXT_SLOT);
+               *slot = tensor_of(p, RV_TEXT_SLOT), *bind = tensor_of(p, RV_TEXT_IN_BIND);
+    size_t per_slot = ae->config.tokens_per_slot;
     real *to = p->inputs[ENCODER];
     for (size_t s = 0; s < count; s++) {
         size_t n = p->length[s], S = slots_of(p, s);
         put_sum(to, p->w + p->first[s] * W, position, n * W);
         memcpy(to + n * W, slot, S * W * sizeof *to);
+        for (size_t t = 0; t < n; t++)
+            add_product(to + (n + t / per_slot) * W, bind + t % per_slot * W, to + t * W, W);
         to += (n + S) * W;
     }
     RV_TRY(run(p, ENCODER, err));
@@ -291,13 +305,22 @@ void rv_text_pass_encode_backward(rv_text_pass *p, const real *dz, rv_text_gradi
     rv_pass_backward(p->encoder, NULL, &g->encoder);
     const real *from = rv_pass_input_gradient(p->encoder);
     real *dposition = gradient_of(p, g, RV_TEXT_IN_POSITION),
-         *dslot = gradient_of(p, g, RV_TEXT_SLOT);
+         *dslot = gradient_of(p, g, RV_TEXT_SLOT), *dbind = gradient_of(p, g, RV_TEXT_IN_BIND);
+    const real *bind = tensor_of(p, RV_TEXT_IN_BIND), *row = p->inputs[ENCODER];
+    size_t per_slot = ae->config.tokens_per_slot;
     for (size_t s = 0; s < p->count; s++) {
         size_t n = p->length[s], S = slots_of(p, s);
-        memcpy(p->w + p->first[s] * W, from, n * W * sizeof *from);
-        add_to(dposition, from, n * W);
+        real *dtokens = p->w + p->first[s] * W;
+        memcpy(dtokens, from, n * W * sizeof *from);
+        for (size_t t = 0; t < n; t++) {
+            const real *dto = from + (n + t / per_slot) * W;
+            add_product(dtokens + t * W, bind + t % per_slot * W, dto, W);
+            add_product(dbind + t % per_slot * W, row + t * W, dto, W);
+        }
+        add_to(dposition, dtokens, n * W);
         add_to(dslot, from + n * W, S * W);
         from += (n + S) * W;
+        row += (n + S) * W;
     }
     k->linear_backward_weight(gradient_of(p, g, RV_TEXT_IN), NULL, p->w, W, p->rows, C, p->N, C,
                               W, p->threads);
@@ -311,16 +334,19 @@ static bool is_dropped(const rv_text_pass *p, size_t row, size_t t)
     return t && p->dropped && p->dropped[row - 1];
 }
 
-/* Row t of a text: the token before it and what the subject expects behind that. */
-static void put_token_row(real *to, const rv_text_pass *p, size_t row, size_t t)
+/* Row t of a text: the token before it, what the subject expects behind that, and its slot. */
+static void put_token_row(real *to, const rv_text_pass *p, size_t text, size_t t)
 {
-    size_t W = p->ae->config.width;
+    size_t W = p->ae->config.width, row = p->first[text] + t;
     bool dropped = is_dropped(p, row, t);
     const real *token = t == 0    ? tensor_of(p, RV_TEXT_START)
                         : dropped ? tensor_of(p, RV_TEXT_MASK)
                                   : p->w + (row - 1) * W;
     put_sum(to, token, tensor_of(p, RV_TEXT_POSITION) + t * W, W);
     if (!dropped && p->expected[DECODER]) add_to(to, p->v + row * W, W);
+    size_t per_slot = p->ae->config.tokens_per_slot;
+    add_product(to, tensor_of(p, RV_TEXT_BIND) + t % per_slot * W,
+                p->coded + slot_of(p, text, t) * W, W);
 }
 
 /* decoder: slots, then start and all tokens but the last */
@@ -336,7 +362,7 @@ rv_status rv_text_pass_decode(real *out, real *site, rv_text_pass *p, const real
     rv_text_embed(p->x, ae->subject, ids, p->N);
     for (size_t i = 0; i < p->N * C; i++) p->x[i] *= ae->token_scale;
     k->linear_forward(p->w, W, p->x, C, &ae->token, p->N, RV_STORE, p->threads);
-    k->linear_forward(p->hidden, W, p->z, Z, &ae->from_code, p->T, RV_STORE, p->threads);
+    k->linear_forward(p->coded, W, p->z, Z, &ae->from_code, p->T, RV_STORE, p->threads);
     if (p->expected[DECODER]) {
         rv_text_expected(p->expected[DECODER], hidden, p->N, C);
         k->linear_forward(p->v, W, p->expected[DECODER], C, &ae->expect, p->N, RV_STORE,
@@ -346,9 +372,9 @@ rv_status rv_text_pass_decode(real *out, real *site, rv_text_pass *p, const real
     real *to = p->inputs[DECODER];
     for (size_t s = 0; s < p->count; s++) {
         size_t n = p->length[s], S = slots_of(p, s);
-        put_sum(to, p->hidden + p->slot[s] * W, slot, S * W);
+        put_sum(to, p->coded + p->slot[s] * W, slot, S * W);
         to += S * W;
-        for (size_t t = 0; t < n; t++, to += W) put_token_row(to, p, p->first[s] + t, t);
+        for (size_t t = 0; t < n; t++, to += W) put_token_row(to, p, s, t);
     }
     RV_TRY(run(p, DECODER, err));
     const real *from = rv_pass_hidden(p->decoder);
@@ -371,7 +397,9 @@ static void share_out(rv_text_pass *p, rv_text_gradients *g)
     const real *from = rv_pass_input_gradient(p->decoder);
     real *dposition = gradient_of(p, g, RV_TEXT_POSITION),
          *dslot = gradient_of(p, g, RV_TEXT_SLOT_POSITION),
-         *dstart = gradient_of(p, g, RV_TEXT_START), *dmask = gradient_of(p, g, RV_TEXT_MASK);
+         *dstart = gradient_of(p, g, RV_TEXT_START), *dmask = gradient_of(p, g, RV_TEXT_MASK),
+         *dbind = gradient_of(p, g, RV_TEXT_BIND);
+    size_t per_slot = p->ae->config.tokens_per_slot;
     memset(p->w, 0, p->N * W * sizeof *p->w);
     memset(p->v, 0, p->N * W * sizeof *p->v);
     for (size_t s = 0; s < p->count; s++) {
@@ -383,6 +411,7 @@ static void share_out(rv_text_pass *p, rv_text_gradients *g)
             bool dropped = is_dropped(p, row + t, t);
             add_to(t == 0 ? dstart : dropped ? dmask : p->w + (row + t - 1) * W, from, W);
             if (!dropped) add_to(p->v + (row + t) * W, from, W);
+            add_product(dbind + t % per_slot * W, p->coded + slot_of(p, s, t) * W, from, W);
         }
     }
 }
@@ -409,10 +438,15 @@ void rv_text_pass_decode_backward(real *dz, rv_text_pass *p, const real *dout,
                p->length[s] * W * sizeof *p->w);
     }
     rv_pass_backward(p->decoder, NULL, g ? &g->decoder : NULL);
-    const real *from = rv_pass_input_gradient(p->decoder);
-    for (size_t s = 0; s < p->count; s++)
-        memcpy(p->hidden + p->slot[s] * W, from + (p->first[s] + p->slot[s]) * W,
-               slots_of(p, s) * W * sizeof *from);
+    const real *from = rv_pass_input_gradient(p->decoder), *bind = tensor_of(p, RV_TEXT_BIND);
+    size_t per_slot = ae->config.tokens_per_slot;
+    for (size_t s = 0; s < p->count; s++) {
+        size_t S = slots_of(p, s);
+        memcpy(p->hidden + p->slot[s] * W, from, S * W * sizeof *from);
+        from += S * W;
+        for (size_t t = 0; t < p->length[s]; t++, from += W)
+            add_product(p->hidden + slot_of(p, s, t) * W, bind + t % per_slot * W, from, W);
+    }
     memset(dz, 0, p->T * Z * sizeof *dz);
     k->linear_backward(dz, Z, p->hidden, W, &ae->from_code, p->T, p->threads);
     if (!g) return;

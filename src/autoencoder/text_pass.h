@@ -37,6 +37,7 @@ typedef struct rv_text_pass {
     real *rows;                /* (N, C) normalised site rows as the encoder got them */
     real *expected[2];         /* (N, C) normalised h_t, of the encoder, of the decoder */
     real *w, *v;               /* (N, W) */
+    real *coded;               /* (T, W) the decoder's rows of the slots, without position */
     real *hidden;              /* (N or T, W) */
     real *out_hidden;          /* (N, W) the decoder's, kept for backward */
     real *code_hidden;         /* (T, W) the encoder's, likewise */

@@ -10,7 +10,7 @@
 #include "base/random.h"
 #include "ops/adamw.h"
 
-enum { CYCLE_EVERY = 10, CYCLE_TEXTS = 8, SAMPLES = 16, SAMPLE_LENGTH = 12, SITE_ROWS = 65536 };
+enum { CYCLE_EVERY = 50, CYCLE_TEXTS = 8, SAMPLES = 16, SAMPLE_LENGTH = 12, SITE_ROWS = 65536 };
 
 /* Streams of random numbers. */
 enum { ORDER = 2, CORRUPTION, NOISE, DROPOUT, DRAWS, JUDGED };

@@ -32,7 +32,7 @@ typedef struct rv_text_train_settings {
     double rate, decay, clip;
     double corruption, dropout; /* shares of tokens hidden from encoder and decoder */
     double site_weight;         /* of the squared error at an inner site */
-    double cycle_weight;        /* of |enc(dec(z)) - z|^2, every tenth step */
+    double cycle_weight;        /* of |enc(dec(z)) - z|^2, every fiftieth step */
     size_t judge_every;         /* steps between points of the curve */
     int threads;
     const char *state;    /* file that a stopped training goes on from; NULL: none */

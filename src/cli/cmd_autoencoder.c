@@ -113,7 +113,7 @@ static int run_train(const command *self, int argc, char **argv)
         {"dropout", 0, OPTION_NUMBER, &p.dropout, "P",
          "share of tokens hidden from the decoder (0.2)"},
         {"cycle", 0, OPTION_NUMBER, &p.cycle_weight, "X",
-         "weight of |enc(dec(z)) - z|^2, every tenth step (0.1)"},
+         "weight of |enc(dec(z)) - z|^2, every fiftieth step (0.1)"},
         {"site-weight", 0, OPTION_NUMBER, &p.site_weight, "X",
          "weight of the error at an inner site (0.5)"},
         {"rate", 0, OPTION_NUMBER, &p.rate, "R", "largest learning rate (0.002)"},

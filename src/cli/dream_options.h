@@ -40,6 +40,13 @@ dream_options dream_options_default(void);
          &(o).dream.repetition, "NATS", "penalty for repeated tokens (default 0)"},              \
         {"fluency",    0,       OPTION_STRING,                                                   \
          &(o).fluency, "MODEL", "a second model whose opinion on fluency counts as much"},       \
+        {"autoencoder",                                                                          \
+         0,                                                                                      \
+         OPTION_STRING,                                                                          \
+         &(o).dream.autoencoder,                                                                 \
+         "DIR",                                                                                  \
+         "text autoencoder for latent and evolve (default: the shipped one), and for "           \
+         "proposals"},                                                                           \
         {"exact",          0,    OPTION_FLAG,                                                    \
          &(o).dream.exact, NULL, "judge every candidate in full and in float32"},                \
         {"bos",         0,                                                                       \

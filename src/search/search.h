@@ -17,6 +17,8 @@
 #include "base/random.h"
 #include "target/target.h"
 
+struct rv_text_autoencoder;
+
 typedef struct rv_ids_view {
     const int32_t *items;
     size_t count;
@@ -40,6 +42,8 @@ typedef struct rv_problem {
     rv_status (*second_opinion)(void *context, double *nll, const int32_t *ids, size_t count,
                                 rv_error *err);
     void *second_context;
+    const struct rv_text_autoencoder
+        *autoencoder; /* of the model, for dreams in its latent; NULL: none */
 } rv_problem;
 
 struct rv_search;
@@ -171,11 +175,12 @@ double rv_front_area(const rv_front *front);
 typedef struct rv_dreamer {
     const char *name, *summary;
     size_t members, children; /* for rv_search_new */
+    bool autoencoder;         /* it needs the problem's */
     rv_status (*run)(rv_search *search, rv_error *err);
 } rv_dreamer;
 
 extern const rv_dreamer rv_dreamer_naive, rv_dreamer_pez, rv_dreamer_gumbel, rv_dreamer_gcg,
-    rv_dreamer_epo, rv_dreamer_beam, rv_dreamer_reverie;
+    rv_dreamer_epo, rv_dreamer_beam, rv_dreamer_latent, rv_dreamer_evolve, rv_dreamer_reverie;
 
 /* All of them, NULL-terminated; by name, NULL if unknown. */
 extern const rv_dreamer *const rv_dreamers[];
