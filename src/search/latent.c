@@ -201,7 +201,7 @@ rv_status rv_latent_begin(rv_latent *l, size_t first, size_t count, rv_random *r
 
 /* ---- ascent ---------------------------------------------------------------------------------- */
 
-static const double TEMPERATURE = 1;
+static const double TEMPERATURE = 4;
 
 rv_status rv_latent_climber_new(rv_latent_climber **out, rv_latent *l, size_t members,
                                 double rate, rv_error *err)
