@@ -12,6 +12,7 @@ enum { BUDGET = 9000 };
 
 static rv_model *model;
 static const char *corpus[1];
+static char autoencoder[128]; // its folder
 
 static rv_dream_params usual(const char *output)
 {
@@ -20,6 +21,16 @@ static rv_dream_params usual(const char *output)
     p.least = p.most = 5;
     p.corpus = corpus, p.corpus_count = 1;
     p.output = output;
+    return p;
+}
+
+/* As `usual`, with a text autoencoder for the methods that need one. */
+static rv_dream_params usual_by(const char *method)
+{
+    rv_dream_params p = usual(NULL);
+    p.method = method;
+    if (strcmp(method, "latent") == 0 || strcmp(method, "evolve") == 0)
+        p.autoencoder = autoencoder;
     return p;
 }
 
@@ -111,12 +122,13 @@ static void a_stopped_dream_goes_on_as_if_never_stopped(void **state)
 {
     (void)state;
     for (size_t m = 0; rv_dream_method(m, NULL); m++)
-        for (int published = 0; published < 2; published++) {
+        for (int variant = 0; variant < 3; variant++) {
             const char *method = rv_dream_method(m, NULL), *path = tiny_path("run.jsonl");
-            if (published && strcmp(method, "epo") != 0) continue;
-            rv_dream_params p = usual(NULL);
-            p.method = method;
-            p.as_published = published;
+            if (variant == 1 && strcmp(method, "epo") != 0) continue;
+            if (variant == 2 && strcmp(method, "reverie") != 0) continue;
+            rv_dream_params p = usual_by(method);
+            p.as_published = variant == 1;
+            if (variant == 2) p.autoencoder = autoencoder;
             char *whole = dream_with(model, "L1.N5", &p);
             p.output = path;
             p.resume = true;
@@ -306,13 +318,30 @@ static void a_full_disk_loses_nothing(void **state)
     free(whole);
 }
 
+static void latent_dreams_need_an_autoencoder_of_the_model(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(NULL);
+    char *records;
+    size_t length;
+    rv_error err;
+    p.method = "latent";
+    assert_int_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "--autoencoder"));
+    p.autoencoder = tiny_path("nothing");
+    assert_int_not_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_OK);
+    p.autoencoder = autoencoder;
+    p.least = p.most = 9;
+    assert_int_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "at most the autoencoder's 8 tokens"));
+}
+
 static void threads_change_nothing_but_times(void **state)
 {
     (void)state;
     rv_model *two = tiny_open(2);
     for (size_t m = 0; rv_dream_method(m, NULL); m++) {
-        rv_dream_params p = usual(NULL);
-        p.method = rv_dream_method(m, NULL);
+        rv_dream_params p = usual_by(rv_dream_method(m, NULL));
         p.budget = 3000;
         char *a = dream_with(model, "L1.N5", &p), *b = dream_with(two, "L1.N5", &p);
         assert_string_equal(a, b);
@@ -619,6 +648,15 @@ static int set_up(void **state)
     if (tiny_make(state) != 0) return -1;
     corpus[0] = strdup(tiny_path("corpus.txt"));
     model = tiny_open(1);
+    snprintf(autoencoder, sizeof autoencoder, "%s/autoencoder", tiny_folder);
+    rv_autoencoder_train_params p = rv_autoencoder_train_params_default();
+    p.model = tiny_folder, p.corpus = corpus, p.corpus_count = 1, p.output = autoencoder;
+    p.steps = 30, p.tokens = 2000, p.batch = 8, p.draws = 32, p.longest = 8, p.width = 16;
+    p.heads = 2, p.encoder_layers = 1, p.decoder_layers = 2, p.code = 8, p.threads = 1;
+    rv_autoencoder_training training;
+    rv_error err;
+    if (rv_autoencoder_train(&training, &p, &err) != RV_OK) return -1;
+    rv_autoencoder_training_release(&training);
     return 0;
 }
 
@@ -640,6 +678,7 @@ int main(void)
         cmocka_unit_test(what_is_no_run_is_left_alone),
         cmocka_unit_test(a_killed_run_leaves_what_the_next_one_needs),
         cmocka_unit_test(a_full_disk_loses_nothing),
+        cmocka_unit_test(latent_dreams_need_an_autoencoder_of_the_model),
         cmocka_unit_test(threads_change_nothing_but_times),
         cmocka_unit_test(seeds_and_methods_differ),
         cmocka_unit_test(dreams_obey_their_options),

@@ -1,5 +1,6 @@
 /* Sizes that no vector width divides, least sizes, and processors without wide vectors: every dreamer works on
  * them, and what it reports is what one pass over the text says. */
+#include "autoencoder/text_autoencoder.h"
 #include "known_truth.h"
 
 #include "golden.h"
@@ -31,6 +32,8 @@ static rv_transformer *odd_model(const rv_kernels *kernels)
     return model;
 }
 
+static rv_text_autoencoder *untrained;
+
 static rv_search *dream_odd(const rv_transformer *model, const rv_dreamer *d, size_t length,
                             uint64_t budget, int threads)
 {
@@ -42,6 +45,12 @@ static rv_search *dream_odd(const rv_transformer *model, const rv_dreamer *d, si
     rv_target_release(&target);
     truth_check(rv_target_parse(&target, "L1.N8", &model->config, NULL, &err), &err);
     q = (rv_problem){.model = model, .target = &target, .deviation = 0.25, .prefix = {&bos, 1}};
+    rv_text_autoencoder_free(untrained);
+    rv_text_autoencoder_config shape = rv_text_autoencoder_config_default();
+    shape.width = 12, shape.heads = 3, shape.encoder_layers = shape.decoder_layers = 1;
+    shape.code = 5, shape.bos = bos, shape.tokens = 3;
+    truth_check(rv_text_autoencoder_new(&untrained, model, &shape, 1, &err), &err);
+    q.autoencoder = d->autoencoder ? untrained : NULL;
     rv_search_params p = {
         .seed = 1, .budget = budget, .least = length, .most = length, .threads = threads};
     truth_check(rv_search_new(&s, &q, &p, d->members, d->children, &err), &err);

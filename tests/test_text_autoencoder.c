@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const double LEARNED_FULL = 1.79; // nats a token
+static const double LEARNED_FULL = 0.12; // nats a token
 static const char *corpus_file;
 
 static rv_autoencoder_train_params tiny_params(const char *output)
@@ -60,7 +60,7 @@ static void learns(void **state)
     assert_true(t.complete);
     assert_int_equal(t.points, 4);
     // Recorded; instruction sets differ in rounding, which 400 steps amplify.
-    if (fabs(t.curve[3].full - LEARNED_FULL) > 0.25)
+    if (fabs(t.curve[3].full - LEARNED_FULL) > 0.1)
         fail_msg("held-out loss: expected about %g, found %g (at first %g)", LEARNED_FULL,
                  t.curve[3].full, t.curve[0].full);
     assert_true(t.curve[3].full < 0.8 * t.curve[0].full);
