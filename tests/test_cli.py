@@ -400,6 +400,7 @@ reverie generate --help
 reverie dream --help
 reverie compare --help
 reverie examples --help
+reverie survey --help
 reverie info tiny
 reverie info bare
 reverie tokenize tiny --text "no tea"

@@ -26,5 +26,6 @@
 #include "reverie/image.h"
 #include "reverie/model.h"
 #include "reverie/report.h"
+#include "reverie/survey.h"
 
 #endif

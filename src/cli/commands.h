@@ -15,6 +15,7 @@ extern const command command_report;
 extern const command command_dream;
 extern const command command_compare;
 extern const command command_examples;
+extern const command command_survey;
 extern const command command_autoencoder;
 extern const command command_image;
 extern const command command_explain;

@@ -391,14 +391,10 @@ rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,
                  .targets = targets,
                  .count = count,
                  .options = options};
-    if (options->window < 2 || options->window > model->config.context ||
-        options->skip >= options->window)
-        return rv_fail(err, RV_ERR_USAGE,
-                       "corpus window: expected %zu to %zu tokens, found %zu",
-                       options->skip + 1, model->config.context, options->window);
     for (size_t t = 0; t < count; t++) s.keep = s.keep || rv_target_needs_keep(&targets[t]);
     s.phase = pays(&s) ? SCREENING : IN_FULL;
-    rv_status status = rv_windows_init(&s.windows, corpus, tokenizer, options, err);
+    rv_status status =
+        rv_windows_init(&s.windows, corpus, tokenizer, options, &model->config, err);
     if (status == RV_OK) status = allocate(&s, err);
     if (status == RV_OK) status = scan(&s, err);
     release(&s);

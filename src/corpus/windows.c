@@ -7,9 +7,15 @@
 enum { BATCH_ROWS = 3072 };
 
 rv_status rv_windows_init(rv_windows *w, const rv_corpus *corpus, const rv_tokenizer *tokenizer,
-                          const rv_corpus_options *options, rv_error *err)
+                          const rv_corpus_options *options, const rv_config *config,
+                          rv_error *err)
 {
     size_t T = options->window;
+    *w = (rv_windows){0};
+    if (T < 2 || T > config->context || options->skip >= T)
+        return rv_fail(err, RV_ERR_USAGE,
+                       "corpus window: expected %zu to %zu tokens, found %zu",
+                       options->skip + 1, config->context, T);
     *w = (rv_windows){.options = options, .room = T < BATCH_ROWS ? BATCH_ROWS / T : 1};
     rv_corpus_reader_init(&w->reader, corpus, tokenizer);
     RV_TRY(RV_NEW(w->ids, w->room * T, err));

@@ -19,10 +19,10 @@ typedef struct rv_windows {
     uint64_t tokens, next; /* read so far; number of the next window */
 } rv_windows;
 
-/* corpus, tokenizer and options are borrowed. */
+/* corpus, tokenizer and options are borrowed. config: of the model that is to run them. */
 rv_status rv_windows_init(rv_windows *windows, const rv_corpus *corpus,
                           const rv_tokenizer *tokenizer, const rv_corpus_options *options,
-                          rv_error *err);
+                          const rv_config *config, rv_error *err);
 void rv_windows_release(rv_windows *windows);
 
 /* From the beginning again, and only as far as `reach` says, which must hold for every window that was read. */

@@ -387,6 +387,11 @@ void rv_pass_mlp_input(const rv_pass *p, size_t layer, size_t row, size_t neuron
     *u = c->gated ? pre[c->mlp_width + neuron] : 1;
 }
 
+const real *rv_pass_mlp_post(const rv_pass *p)
+{
+    return p->layers[p->next_layer - 1].post;
+}
+
 size_t rv_pass_site_size(const rv_pass *p, rv_site site)
 {
     if (rv_site_is_map(site)) return p->map_offset[p->sequence_count];

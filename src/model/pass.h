@@ -123,6 +123,8 @@ const real *rv_pass_stream(const rv_pass *pass);
  * Needs `keep`. */
 void rv_pass_mlp_input(const rv_pass *pass, size_t layer, size_t row, size_t neuron, real *z,
                        real *u);
+/* (rows, F): activations of the MLP in the block that ran last. */
+const real *rv_pass_mlp_post(const rv_pass *pass);
 /* How many numbers a tap of this site holds in the batch that was begun. */
 size_t rv_pass_site_size(const rv_pass *pass, rv_site site);
 

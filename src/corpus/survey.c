@@ -1,0 +1,201 @@
+#include "corpus/survey.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "corpus/windows.h"
+
+enum { BLOCK = 64, LANES = 16 }; /* neurons of a task; compared at a time */
+
+typedef struct surveyor {
+    rv_survey *out;
+    const rv_transformer *model;
+    const rv_corpus_options *options;
+    rv_windows windows;
+    rv_pass *pass;
+    real *above, *below; /* (layers, neurons): what a value must exceed to be kept */
+    double *sum, *squares;
+} surveyor;
+
+static rv_status allocate(surveyor *s, rv_error *err)
+{
+    const rv_config *c = &s->model->config;
+    size_t top = s->options->top, all = c->layers * c->mlp_width;
+    if (top == 0 || top > SIZE_MAX / sizeof(rv_place) / all)
+        return rv_fail(err, RV_ERR_USAGE,
+                       "survey: places of a neuron: expected 1 or more, found %zu", top);
+    RV_TRY(RV_NEW(s->out, 1, err));
+    *s->out = (rv_survey){.layers = c->layers, .neurons = c->mlp_width, .top = top};
+    RV_TRY(RV_NEW(s->out->mean, all, err));
+    RV_TRY(RV_NEW(s->out->deviation, all, err));
+    RV_TRY(RV_NEW(s->out->high, all * top, err));
+    RV_TRY(RV_NEW(s->out->low, all * top, err));
+    RV_TRY(RV_NEW(s->above, all, err));
+    RV_TRY(RV_NEW(s->below, all, err));
+    RV_TRY(RV_NEW(s->sum, all, err));
+    RV_TRY(RV_NEW(s->squares, all, err));
+    for (size_t n = 0; n < all; n++) s->above[n] = -INFINITY, s->below[n] = INFINITY;
+    for (size_t i = 0; i < all * top; i++)
+        s->out->high[i].f = -INFINITY, s->out->low[i].f = INFINITY;
+    rv_pass_options options = {.rows = rv_windows_rows(&s->windows),
+                               .sequences = s->windows.room,
+                               .positions = s->options->window,
+                               .threads = s->options->threads,
+                               .narrow = s->options->narrow};
+    return rv_pass_new(&s->pass, s->model, &options, err);
+}
+
+static void release(surveyor *s)
+{
+    rv_windows_release(&s->windows);
+    rv_pass_free(s->pass);
+    free(s->above);
+    free(s->below);
+    free(s->sum);
+    free(s->squares);
+}
+
+/* Into a list sorted by sign * f; the earlier of equal ones stays in front. Returns the weakest kept. */
+static real insert(rv_place *list, size_t top, float sign, rv_place place)
+{
+    size_t at = top - 1;
+    for (; at > 0 && sign * place.f > sign * list[at - 1].f; at--) list[at] = list[at - 1];
+    list[at] = place;
+    return (real)list[top - 1].f;
+}
+
+static bool any_stands_out(const real *x, const real *above, const real *below)
+{
+    unsigned any = 0;
+    for (size_t j = 0; j < LANES; j++)
+        any |= (unsigned)(x[j] > above[j]) | (unsigned)(x[j] < below[j]);
+    return any;
+}
+
+/* Neurons [n, n + count) of all, whose values at one row are x. */
+static void take_row(surveyor *s, const real *x, size_t n, size_t count, uint32_t file,
+                     uint64_t offset)
+{
+    size_t top = s->out->top;
+    for (size_t j = 0; j < count; j += LANES) {
+        size_t end = j + LANES < count ? j + LANES : count;
+        if (end == j + LANES && !any_stands_out(x + j, s->above + n + j, s->below + n + j))
+            continue;
+        for (size_t k = j; k < end; k++) {
+            rv_place place = {offset, file, (float)x[k]};
+            if (x[k] > s->above[n + k])
+                s->above[n + k] = insert(s->out->high + (n + k) * top, top, 1, place);
+            if (x[k] < s->below[n + k])
+                s->below[n + k] = insert(s->out->low + (n + k) * top, top, -1, place);
+        }
+    }
+}
+
+/* Sums over a window in float, over windows in double. */
+static void take_block(surveyor *s, const real *post, size_t layer, size_t first, size_t count)
+{
+    const rv_windows *w = &s->windows;
+    size_t F = s->out->neurons, n = layer * F + first, row = 0;
+    for (size_t i = 0; i < w->count; row += w->lengths[i], i++) {
+        real sum[BLOCK] = {0}, squares[BLOCK] = {0};
+        for (size_t p = s->options->skip; p < w->lengths[i]; p++) {
+            const real *x = post + (row + p) * F + first;
+            for (size_t j = 0; j < count; j++) sum[j] += x[j], squares[j] += x[j] * x[j];
+            take_row(s, x, n, count, w->files[i], w->offsets[i * s->options->window + p]);
+        }
+        for (size_t j = 0; j < count; j++)
+            s->sum[n + j] += (double)sum[j], s->squares[n + j] += (double)squares[j];
+    }
+}
+
+static void take_layer(surveyor *s, size_t layer)
+{
+    const real *post = rv_pass_mlp_post(s->pass);
+    size_t F = s->out->neurons, blocks = (F + BLOCK - 1) / BLOCK;
+    int threads = s->options->threads > 0 ? s->options->threads : 1;
+#pragma omp parallel for num_threads(threads)
+    for (size_t b = 0; b < blocks; b++) {
+        size_t first = b * BLOCK, count = first + BLOCK < F ? BLOCK : F - first;
+        take_block(s, post, layer, first, count);
+    }
+}
+
+static rv_status run(surveyor *s, rv_error *err)
+{
+    rv_survey *out = s->out;
+    for (;;) {
+        RV_TRY(rv_windows_read(&s->windows, err));
+        if (s->windows.count == 0) return RV_OK;
+        RV_TRY(rv_pass_begin(s->pass, s->windows.sequences, s->windows.count, NULL, 0, err));
+        for (size_t layer = 0; layer < out->layers; layer++) {
+            rv_pass_forward(s->pass, layer + 1);
+            take_layer(s, layer);
+        }
+        for (size_t i = 0; i < s->windows.count; i++)
+            if (s->windows.lengths[i] > s->options->skip)
+                out->positions += s->windows.lengths[i] - s->options->skip;
+        out->tokens = s->windows.tokens;
+        rv_progress event = {"surveying the corpus", "tokens", NULL, (double)out->tokens,
+                             (double)s->options->tokens};
+        if (s->options->progress && !s->options->progress(s->options->progress_context, &event))
+            return rv_fail(err, RV_ERR_CANCELLED, "the survey was cancelled");
+    }
+}
+
+static rv_status summarise(surveyor *s, rv_error *err)
+{
+    rv_survey *out = s->out;
+    double positions = (double)out->positions;
+    if (out->positions == 0)
+        return rv_fail(
+            err, RV_ERR_USAGE,
+            "corpus: expected at least %zu tokens in a row, found none; give a longer text",
+            s->options->skip + 1);
+    out->kept = out->positions < out->top ? (size_t)out->positions : out->top;
+    for (size_t n = 0; n < out->layers * out->neurons; n++) {
+        double mean = s->sum[n] / positions, variance = s->squares[n] / positions - mean * mean;
+        out->mean[n] = mean;
+        out->deviation[n] = variance > 0 ? sqrt(variance) : 0;
+    }
+    return RV_OK;
+}
+
+rv_status rv_survey_new(rv_survey **out, const rv_corpus *corpus, const rv_transformer *model,
+                        const rv_tokenizer *tokenizer, const rv_corpus_options *options,
+                        rv_error *err)
+{
+    *out = NULL;
+    surveyor s = {.model = model, .options = options};
+    rv_status status =
+        rv_windows_init(&s.windows, corpus, tokenizer, options, &model->config, err);
+    if (status == RV_OK) status = allocate(&s, err);
+    if (status == RV_OK) status = run(&s, err);
+    if (status == RV_OK) status = summarise(&s, err);
+    release(&s);
+    if (status == RV_OK)
+        *out = s.out;
+    else
+        rv_survey_free(s.out);
+    return status;
+}
+
+void rv_survey_free(rv_survey *survey)
+{
+    if (!survey) return;
+    free(survey->mean);
+    free(survey->deviation);
+    free(survey->high);
+    free(survey->low);
+    free(survey);
+}
+
+const rv_place *rv_survey_high(const rv_survey *s, size_t layer, size_t neuron)
+{
+    return s->high + (layer * s->neurons + neuron) * s->top;
+}
+
+const rv_place *rv_survey_low(const rv_survey *s, size_t layer, size_t neuron)
+{
+    return s->low + (layer * s->neurons + neuron) * s->top;
+}
