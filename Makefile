@@ -130,13 +130,16 @@ $(BUILD)/bench/%: $(BUILD)/float/bench/%.o $(LIBRARY)
 RATES := bench_ops bench_model
 bench: $(RATES:%=$(BUILD)/bench/%) $(TOOL) ## measure: rates beside this machine's measured peak
 	@for b in $(RATES:%=$(BUILD)/bench/%); do $$b || exit 1; done
+	@BUILD=$(BUILD) bench/bench_work.py
 
 bench-known-truth: $(BUILD)/bench/bench_known_truth ## how often each method finds a phrase that is known (4 minutes)
 	@$<
 
-bench-peers: $(TOOL) ## one iteration of the published search in PyTorch beside ours: make bench-peers CORPUS=a.txt [PYTHON=...]
-	@$(or $(PYTHON),python3) bench/peers/published_epo.py $(or $(MODEL),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reverie/models/smollm2-135m.gguf) \
+PEER_MODEL = $(or $(MODEL),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reverie/models/smollm2-135m.gguf)
+bench-peers: $(TOOL) ## the published search and a corpus scan in PyTorch beside ours: make bench-peers CORPUS=a.txt [PYTHON=...]
+	@$(or $(PYTHON),python3) bench/peers/published_epo.py $(PEER_MODEL) \
 	    $(or $(TARGET),L20.N131) --corpus $(or $(firstword $(CORPUS)),$(error CORPUS=FILE: a text for the scale of the neuron))
+	@$(or $(PYTHON),python3) bench/peers/corpus_scan.py $(PEER_MODEL) --corpus $(firstword $(CORPUS))
 
 bench-dream: $(TOOL) ## the dreaming table: make bench-dream CORPUS="a.txt b.txt" [PLAN=first]; resumes
 	@bench/bench_dream.py --plan $(or $(PLAN),first) $(CORPUS:%=--corpus %)

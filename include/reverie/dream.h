@@ -41,10 +41,12 @@ typedef struct rv_dream_params {
     uint64_t corpus_tokens; /* of the corpus at most so many; 0: all */
     bool as_published;      /* epo: the published code's behaviour, defects included */
     bool exact;             /* every candidate in full and in float32 */
-    bool attribution;       /* of the headline dream */
-    const char *output;     /* file of the records; NULL: none */
-    bool resume;            /* go on with an interrupted run in `output` */
-    const char *command;    /* the command line, for the record; NULL: none */
+    uint64_t
+        memory; /* bytes that the search may take beside the model; 0: 1 GiB, or more if it must */
+    bool attribution;    /* of the headline dream */
+    const char *output;  /* file of the records; NULL: none */
+    bool resume;         /* go on with an interrupted run in `output` */
+    const char *command; /* the command line, for the record; NULL: none */
     rv_progress_fn progress;
     void *progress_context;
 } rv_dream_params;

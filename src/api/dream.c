@@ -312,13 +312,15 @@ static double seconds_of(const rv_dreaming *d)
 static bool on_step(void *context, const rv_search *search)
 {
     rv_dreaming *d = context;
-    char note[96];
+    char note[128];
+    size_t memory = rv_search_planned(search)->bytes >> 20;
     double best = rv_front_best(&search->front, d->fluency_50);
     if (isfinite(best))
-        snprintf(note, sizeof note, "area %.2f, fluent best %.2f",
-                 rv_front_area(&search->front), best);
+        snprintf(note, sizeof note, "area %.2f, fluent best %.2f, memory %zu MiB",
+                 rv_front_area(&search->front), best, memory);
     else
-        snprintf(note, sizeof note, "area %.2f", rv_front_area(&search->front));
+        snprintf(note, sizeof note, "area %.2f, memory %zu MiB", rv_front_area(&search->front),
+                 memory);
     rv_progress event = {"dreaming", "tokens", note, (double)search->work.forward,
                          (double)search->params.budget};
     if (d->params->progress && !d->params->progress(d->params->progress_context, &event))
@@ -395,6 +397,7 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
                                           .repetition = p->repetition,
                                           .as_published = p->as_published,
                                           .exact = p->exact,
+                                          .memory = p->memory,
                                           .threads = d->model->threads};
     // screening is not for the published search, which has none, nor where bf16 is not faster
     d->narrow = !p->exact && !p->as_published && d->model->transformer->kernels->narrow;

@@ -64,7 +64,9 @@ static rv_status plan_search(uint64_t *bytes, const rv_config *c, rv_error *err)
     shape->config = *c;
     shape->rope_positions = c->context;
     const rv_dreamer *d = rv_dreamer_find("reverie");
-    *bytes = rv_search_plan_bytes(shape, d->members, d->children, 1, params.most, false);
+    *bytes = rv_search_make_plan(shape, d->members, d->children, 1, params.most, params.most,
+                                 false, 0)
+                 .bytes;
     free(shape);
     return RV_OK;
 }

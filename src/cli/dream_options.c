@@ -24,6 +24,7 @@ void dream_options_settle(dream_options *o, const char *line)
     p->least = o->least ? (uint64_t)o->least : p->most;
     p->corpus = o->corpus.items, p->corpus_count = o->corpus.count;
     p->corpus_tokens = (uint64_t)o->tokens;
+    p->memory = (uint64_t)o->memory << 20;
     p->prompts = o->prompts.items, p->prompt_count = o->prompts.count;
     p->forbidden = o->forbidden.items, p->forbidden_count = o->forbidden.count;
     p->command = line;

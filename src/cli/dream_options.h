@@ -8,7 +8,7 @@ typedef struct dream_options {
     rv_model_params open;
     rv_dream_params dream;
     string_list corpus, prompts, forbidden;
-    int64_t budget, length, least, tokens, threads;
+    int64_t budget, length, least, tokens, memory, threads;
     int bos; /* -1: not said */
     const char *fluency;
 } dream_options;
@@ -49,6 +49,8 @@ dream_options dream_options_default(void);
          "proposals"},                                                                           \
         {"exact",          0,    OPTION_FLAG,                                                    \
          &(o).dream.exact, NULL, "judge every candidate in full and in float32"},                \
+        {"memory",    0,     OPTION_INTEGER,                                                     \
+         &(o).memory, "MIB", "memory the search may take beside the model (default 1024)"},      \
         {"bos",         0,                                                                       \
          OPTION_CHOICE, &(o).bos,                                                                \
          NULL,          "begin with BOS or the document separator (default); --no-bos: do not"}, \

@@ -65,30 +65,29 @@ static real insert(rv_place *list, size_t top, float sign, rv_place place)
     return (real)list[top - 1].f;
 }
 
-static bool any_stands_out(const real *x, const real *above, const real *below)
+/* LANES neurons at one row: sums, and whether any is stronger than what is kept. */
+static bool add_lanes(real *restrict sum, real *restrict squares, const real *restrict x,
+                      const real *restrict above, const real *restrict below)
 {
-    unsigned any = 0;
-    for (size_t j = 0; j < LANES; j++)
-        any |= (unsigned)(x[j] > above[j]) | (unsigned)(x[j] < below[j]);
+    int any = 0; // of the width of a float: so that compilers vectorise it
+    for (size_t j = 0; j < LANES; j++) {
+        sum[j] += x[j];
+        squares[j] += x[j] * x[j];
+        any |= (x[j] > above[j]) | (x[j] < below[j]);
+    }
     return any;
 }
 
 /* Neurons [n, n + count) of all, whose values at one row are x. */
-static void take_row(surveyor *s, const real *x, size_t n, size_t count, uint32_t file,
-                     uint64_t offset)
+static void keep_places(surveyor *s, const real *x, size_t n, size_t count, rv_place place)
 {
     size_t top = s->out->top;
-    for (size_t j = 0; j < count; j += LANES) {
-        size_t end = j + LANES < count ? j + LANES : count;
-        if (end == j + LANES && !any_stands_out(x + j, s->above + n + j, s->below + n + j))
-            continue;
-        for (size_t k = j; k < end; k++) {
-            rv_place place = {offset, file, (float)x[k]};
-            if (x[k] > s->above[n + k])
-                s->above[n + k] = insert(s->out->high + (n + k) * top, top, 1, place);
-            if (x[k] < s->below[n + k])
-                s->below[n + k] = insert(s->out->low + (n + k) * top, top, -1, place);
-        }
+    for (size_t k = 0; k < count; k++) {
+        place.f = (float)x[k];
+        if (x[k] > s->above[n + k])
+            s->above[n + k] = insert(s->out->high + (n + k) * top, top, 1, place);
+        if (x[k] < s->below[n + k])
+            s->below[n + k] = insert(s->out->low + (n + k) * top, top, -1, place);
     }
 }
 
@@ -101,8 +100,14 @@ static void take_block(surveyor *s, const real *post, size_t layer, size_t first
         real sum[BLOCK] = {0}, squares[BLOCK] = {0};
         for (size_t p = s->options->skip; p < w->lengths[i]; p++) {
             const real *x = post + (row + p) * F + first;
-            for (size_t j = 0; j < count; j++) sum[j] += x[j], squares[j] += x[j] * x[j];
-            take_row(s, x, n, count, w->files[i], w->offsets[i * s->options->window + p]);
+            rv_place place = {.offset = w->offsets[i * s->options->window + p],
+                              .file = w->files[i]};
+            size_t j = 0;
+            for (; j + LANES <= count; j += LANES)
+                if (add_lanes(sum + j, squares + j, x + j, s->above + n + j, s->below + n + j))
+                    keep_places(s, x + j, n + j, LANES, place);
+            keep_places(s, x + j, n + j, count - j, place);
+            for (; j < count; j++) sum[j] += x[j], squares[j] += x[j] * x[j];
         }
         for (size_t j = 0; j < count; j++)
             s->sum[n + j] += (double)sum[j], s->squares[n + j] += (double)squares[j];

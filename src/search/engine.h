@@ -11,7 +11,13 @@ typedef struct rv_engine {
     size_t fixed_count, suffix_count, span; /* span: most + suffix */
     rv_pass *judging;                       /* children, in batches */
     rv_pass *expanding;                     /* members, keeping values for backward */
+    rv_search_plan plan;
     size_t rows, sequences_max;
+    /* (plan.table_rows, V) each: of all members, most rows a member; or of `held_count` places of one */
+    real *table_dg, *table_dnll, *table_nll;
+    bool resident;
+    const rv_member *held;
+    size_t held_first, held_count;
     rv_sequence *sequences;
     rv_candidate **batch; /* (sequences_max) candidates judged together */
     size_t *running;      /* (sequences_max) which of the batch are sequences of the pass */

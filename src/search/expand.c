@@ -2,50 +2,120 @@
  * to the later tokens' likelihood (linearised), and how likely it is itself (exact). The gradient of the
  * cross-entropy flows through the inputs and through the labels; the second part is the exact one.
  *
- *   d g / d onehot[i, v] = <d g / d embedding[i], E[v]> * embedding scale,  and likewise for the nll */
+ *   d g / d onehot[i, v] = <d g / d embedding[i], E[v]> * embedding scale,  and likewise for the nll
+ *
+ * Tables of all tokens are filled for all members at once where they fit into the search's memory; else they are
+ * made from rows of C numbers, some places of one member at a time, when they are asked for. */
 #include <math.h>
 #include <string.h>
 
 #include "search/engine.h"
 
-/* table (n, V) = scale * gradient rows (n, C) * E^T for one member. */
-static void project(const rv_search *s, real *table, size_t row, size_t n)
+/* table (n, V) = rows (n, C) * E^T */
+static void project(const rv_search *s, real *table, const real *rows, size_t n)
 {
     const rv_transformer *m = s->problem->model;
-    rv_engine *e = s->engine;
-    size_t C = m->config.width;
-    const real *gradient = rv_pass_input_gradient(e->expanding) + row * C;
-    real scale = (real)m->config.embedding_scale;
-    for (size_t i = 0; i < n * C; i++) e->gathered[i] = scale * gradient[i];
-    m->kernels->linear_forward(table, m->config.vocabulary, e->gathered, C, &m->embedding, n,
-                               RV_STORE, s->params.threads);
+    m->kernels->linear_forward(table, m->config.vocabulary, rows, m->config.width,
+                               &m->embedding, n, RV_STORE, s->params.threads);
 }
 
-/* nll (n, V): -log p(v | before) at every free position. */
-static void fill_nll(const rv_search *s, rv_member *m, size_t row)
+static real cap(const rv_search *s, real logit)
+{
+    double most = s->problem->model->config.logit_softcap;
+    return most > 0 ? (real)(most * tanh((double)logit / most)) : logit;
+}
+
+/* nll (n, V): -log p(v | what is before), from what the unembedding sees there. */
+static void fill_nll(const rv_search *s, real *nll, const real *before, size_t n)
 {
     const rv_transformer *t = s->problem->model;
-    rv_engine *e = s->engine;
-    size_t V = t->config.vocabulary, n = m->at.length, C = t->config.width;
-    const real *hidden = rv_pass_hidden(e->expanding) + row * C;
-    if (e->fixed)
-        memcpy(e->gathered, e->fixed->hidden + (e->fixed->count - 1) * C, C * sizeof *hidden);
-    else
-        memset(e->gathered, 0, C * sizeof *hidden); // nothing precedes it: all tokens alike
-    memcpy(e->gathered + C, hidden, (n - 1) * C * sizeof *hidden);
-    t->kernels->linear_forward(m->nll, V, e->gathered, C, t->head, n, RV_STORE,
+    size_t V = t->config.vocabulary;
+    t->kernels->linear_forward(nll, V, before, t->config.width, t->head, n, RV_STORE,
                                s->params.threads);
-    double cap = t->config.logit_softcap;
     for (size_t i = 0; i < n; i++) {
-        real *logits = m->nll + i * V, largest = -INFINITY;
+        real *logits = nll + i * V, largest = -INFINITY;
         double sum = 0;
         for (size_t v = 0; v < V; v++) {
-            if (cap > 0) logits[v] = (real)(cap * tanh((double)logits[v] / cap));
+            logits[v] = cap(s, logits[v]);
             if (logits[v] > largest) largest = logits[v];
         }
         for (size_t v = 0; v < V; v++) sum += (double)exp(logits[v] - largest);
         real lse = largest + (real)log(sum);
         for (size_t v = 0; v < V; v++) logits[v] = lse - logits[v];
+    }
+}
+
+/* What the unembedding sees before free position i; NULL: nothing is before it, all tokens are alike. */
+static const real *row_before(const rv_search *s, const rv_member *m, size_t i, real *lse)
+{
+    size_t C = s->problem->model->config.width;
+    const rv_prefix *owner = i ? m->cache : s->engine->fixed;
+    if (!owner) return NULL;
+    size_t at = i ? i - 1 : owner->count - 1;
+    if (lse) *lse = owner->lse[at];
+    return owner->hidden + at * C;
+}
+
+/* Rows [row, row + n) of the tables: free positions [first, first + n) of a member. */
+static void fill_tables(const rv_search *s, const rv_member *m, size_t row, size_t first,
+                        size_t n)
+{
+    rv_engine *e = s->engine;
+    size_t V = s->problem->model->config.vocabulary, C = s->problem->model->config.width;
+    for (size_t i = 0; i < n; i++) {
+        const real *before = row_before(s, m, first + i, NULL);
+        if (before)
+            memcpy(e->gathered + i * C, before, C * sizeof *before);
+        else
+            memset(e->gathered + i * C, 0, C * sizeof *before);
+    }
+    fill_nll(s, e->table_nll + row * V, e->gathered, n);
+    project(s, e->table_dg + row * V, m->g_gradient + first * C, n);
+    project(s, e->table_dnll + row * V, m->nll_gradient + first * C, n);
+}
+
+rv_effects rv_search_effects(const rv_search *s, const rv_member *m, size_t i)
+{
+    rv_engine *e = s->engine;
+    size_t V = s->problem->model->config.vocabulary, row;
+    if (e->resident) {
+        row = (size_t)(m - s->members) * s->params.most + i;
+    } else {
+        if (e->held != m || i < e->held_first || i >= e->held_first + e->held_count) {
+            size_t left, most = e->plan.table_rows;
+            e->held = m;
+            e->held_first = i / most * most;
+            left = m->at.length - e->held_first;
+            e->held_count = left < most ? left : most;
+            fill_tables(s, m, 0, e->held_first, e->held_count);
+        }
+        row = i - e->held_first;
+    }
+    return (rv_effects){e->table_dg + row * V, e->table_dnll + row * V, e->table_nll + row * V};
+}
+
+double rv_search_token_nll(const rv_search *s, const rv_member *m, size_t i, int32_t id)
+{
+    if (s->engine->resident) return (double)rv_search_effects(s, m, i).nll[id];
+    const rv_transformer *t = s->problem->model;
+    real lse = 0;
+    const real *before = row_before(s, m, i, &lse);
+    if (!before) return log((double)t->config.vocabulary);
+    return (double)(lse - cap(s, rv_matrix_dot(t->head, (size_t)id, before)));
+}
+
+/* Keeps the gradient at the inputs of the members' free tokens, with respect to the table of embeddings. */
+static void keep_gradient(const rv_search *s, size_t from, size_t count, bool of_g)
+{
+    const rv_config *c = &s->problem->model->config;
+    const rv_engine *e = s->engine;
+    const real *gradient = rv_pass_input_gradient(e->expanding);
+    real scale = (real)c->embedding_scale;
+    for (size_t k = 0; k < count; k++) {
+        rv_member *m = &s->members[from + k];
+        real *to = of_g ? m->g_gradient : m->nll_gradient;
+        for (size_t i = 0; i < m->at.length * c->width; i++) to[i] = scale * gradient[i];
+        gradient += e->sequences[k].count * c->width;
     }
 }
 
@@ -59,23 +129,24 @@ static void backward_target(rv_search *s, rv_tap *taps, size_t count)
     rv_pass_backward(e->expanding, NULL, NULL);
 }
 
-static void backward_losses(rv_search *s, rv_tap *taps, size_t count)
+static void backward_losses(rv_search *s, rv_tap *taps, size_t from, size_t count)
 {
     rv_engine *e = s->engine;
     for (size_t i = 0; i < RV_TARGET_TAPS; i++) taps[i].seed = NULL;
     for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++)
         for (size_t i = 0; i < e->sequences[k].count; i++)
-            e->weights[row + i] = i < s->members[k].at.length;
+            e->weights[row + i] = i < s->members[from + k].at.length;
     rv_pass_backward(e->expanding, e->weights, NULL);
 }
 
-static rv_status run_members(rv_search *s, rv_tap *taps, size_t count, rv_error *err)
+static rv_status run_members(rv_search *s, rv_tap *taps, size_t from, size_t count,
+                             rv_error *err)
 {
     rv_engine *e = s->engine;
     const rv_problem *q = s->problem;
     size_t rows = 0;
     for (size_t k = 0; k < count; k++) {
-        rv_member *m = &s->members[k];
+        rv_member *m = &s->members[from + k];
         int32_t *ids = e->ids + rows;
         memcpy(ids, m->at.ids, m->at.length * sizeof *ids);
         memcpy(ids + m->at.length, q->suffix.items, q->suffix.count * sizeof *ids);
@@ -98,6 +169,25 @@ static rv_status run_members(rv_search *s, rv_tap *taps, size_t count, rv_error 
     return RV_OK;
 }
 
+/* Members [from, from + count) in one pass. */
+static rv_status expand_together(rv_search *s, size_t from, size_t count, rv_error *err)
+{
+    rv_engine *e = s->engine;
+    rv_tap taps[RV_TARGET_TAPS];
+    RV_TRY(run_members(s, taps, from, count, err));
+    for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++) {
+        for (size_t i = 0; i < e->sequences[k].count; i++)
+            s->members[from + k].values[i] = (double)e->values[row + i];
+        e->picked[k] = rv_target_row(s->problem->target, e->values + row, e->fixed_count,
+                                     e->sequences[k].count);
+    }
+    backward_target(s, taps, count);
+    keep_gradient(s, from, count, true);
+    backward_losses(s, taps, from, count);
+    keep_gradient(s, from, count, false);
+    return RV_OK;
+}
+
 rv_status rv_search_expand(rv_search *s, const rv_candidate *const *candidates, size_t count,
                            rv_error *err)
 {
@@ -109,22 +199,12 @@ rv_status rv_search_expand(rv_search *s, const rv_candidate *const *candidates, 
         m->at = *candidates[k];
         m->at.ids = ids;
     }
-    rv_tap taps[RV_TARGET_TAPS];
-    RV_TRY(run_members(s, taps, count, err));
-    for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++) {
-        rv_member *m = &s->members[k];
-        for (size_t i = 0; i < e->sequences[k].count; i++)
-            m->values[i] = (double)e->values[row + i];
-        fill_nll(s, m, row);
+    e->held = NULL;
+    for (size_t from = 0, together; from < count; from += together) {
+        together = count - from < e->plan.expanded ? count - from : e->plan.expanded;
+        RV_TRY(expand_together(s, from, together, err));
     }
-    for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++)
-        e->picked[k] = rv_target_row(s->problem->target, e->values + row, e->fixed_count,
-                                     e->sequences[k].count);
-    backward_target(s, taps, count);
-    for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++)
-        project(s, s->members[k].dg, row, s->members[k].at.length);
-    backward_losses(s, taps, count);
-    for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++)
-        project(s, s->members[k].dnll, row, s->members[k].at.length);
+    for (size_t k = 0; e->resident && k < count; k++)
+        fill_tables(s, &s->members[k], k * s->params.most, 0, s->members[k].at.length);
     return RV_OK;
 }

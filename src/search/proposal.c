@@ -52,11 +52,11 @@ void rv_swap_scores(real *score, const rv_search *s, const rv_member *m, size_t 
 {
     size_t V = s->problem->model->config.vocabulary;
     size_t scored = m->at.length - (s->problem->prefix.count == 0);
-    const real *dg = m->dg + i * V, *dnll = m->dnll + i * V, *nll = m->nll + i * V;
+    rv_effects e = rv_search_effects(s, m, i);
     real weight = (real)(penalty / (double)(scored ? scored : 1));
     int32_t there = m->at.ids[i];
-    real base = dg[there] - weight * (dnll[there] + nll[there]);
-    for (size_t v = 0; v < V; v++) score[v] = dg[v] - weight * (dnll[v] + nll[v]) - base;
+    real base = e.dg[there] - weight * (e.dnll[there] + e.nll[there]);
+    for (size_t v = 0; v < V; v++) score[v] = e.dg[v] - weight * (e.dnll[v] + e.nll[v]) - base;
     if (anything) return;
     for (size_t v = 0; v < V; v++)
         if (!rv_search_allowed(s, (int32_t)v)) score[v] = -(real)INFINITY;

@@ -9,10 +9,10 @@ static double guess(const rv_search *s, const rv_candidate *c, size_t i)
 {
     const rv_member *m = &s->members[c->parent],
                     *partner = c->partner ? &s->members[c->partner - 1] : NULL;
-    size_t V = s->problem->model->config.vocabulary, n = m->at.length, at = i;
+    size_t n = m->at.length, at = i;
     int32_t id = c->ids[i];
     if (partner && i < partner->at.length && partner->at.ids[i] == id)
-        return (double)partner->nll[i * V + (size_t)id];
+        return rv_search_token_nll(s, partner, i, id);
     if (i < n && m->at.ids[i] == id)
         at = i;
     else if (i > 0 && i - 1 < n && m->at.ids[i - 1] == id)
@@ -20,18 +20,18 @@ static double guess(const rv_search *s, const rv_candidate *c, size_t i)
     else if (i + 1 < n && m->at.ids[i + 1] == id)
         at = i + 1;
     if (at >= n) at = n - 1;
-    return (double)m->nll[at * V + (size_t)id];
+    return rv_search_token_nll(s, m, at, id);
 }
 
 double rv_search_estimate(const rv_search *s, const rv_candidate *c)
 {
     if (c->parent < 0) return (double)NAN;
     const rv_member *m = &s->members[c->parent];
-    size_t V = s->problem->model->config.vocabulary, d = rv_search_common(s, c),
-           unscored = s->engine->fixed_count == 0, scored = c->length - unscored;
+    size_t d = rv_search_common(s, c), unscored = s->engine->fixed_count == 0,
+           scored = c->length - unscored;
     double sum = 0;
     for (size_t i = unscored; i < c->length; i++)
-        sum += i <= d && i < m->at.length ? (double)m->nll[i * V + (size_t)c->ids[i]]
+        sum += i <= d && i < m->at.length ? rv_search_token_nll(s, m, i, c->ids[i])
                                           : guess(s, c, i);
     return (scored ? sum / (double)scored : 0) + rv_search_repetition(s, c);
 }

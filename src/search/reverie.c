@@ -191,7 +191,7 @@ static void list_tokens(dreaming *d, const rv_member *m, double penalty)
         rv_swap_scores(d->score, d->search, m, i, penalty, false);
         d->gradient_count[i] =
             rv_top_k(d->gradient + i * GRADIENT_TOP, d->score, V, GRADIENT_TOP);
-        const real *nll = m->nll + i * V;
+        const real *nll = rv_search_effects(d->search, m, i).nll;
         for (size_t v = 0; v < V; v++)
             d->likely[v] = d->score[v] > -(real)INFINITY ? -nll[v] : -(real)INFINITY;
         int32_t likely[PLAUSIBLE_TOP], order[PLAUSIBLE_TOP];

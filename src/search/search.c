@@ -39,7 +39,7 @@ done:
 
 static rv_status new_members(rv_search *s, size_t count, rv_error *err)
 {
-    size_t V = s->problem->model->config.vocabulary, n = s->params.most;
+    size_t C = s->problem->model->config.width, n = s->params.most;
     RV_TRY(RV_NEW(s->members, count, err));
     s->member_count = count;
     for (size_t i = 0; i < count; i++) {
@@ -47,9 +47,8 @@ static rv_status new_members(rv_search *s, size_t count, rv_error *err)
         RV_TRY(rv_prefix_new(&m->cache, s->problem->model, s->engine->span, err));
         RV_TRY(RV_NEW(m->at.ids, n, err));
         RV_TRY(RV_NEW(m->values, s->engine->span, err));
-        RV_TRY(RV_NEW(m->dg, n * V, err));
-        RV_TRY(RV_NEW(m->dnll, n * V, err));
-        RV_TRY(RV_NEW(m->nll, n * V, err));
+        RV_TRY(RV_NEW(m->g_gradient, n * C, err));
+        RV_TRY(RV_NEW(m->nll_gradient, n * C, err));
     }
     return RV_OK;
 }
@@ -59,10 +58,76 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static size_t judged_rows(size_t span, size_t children)
+static rv_pass_options judging_options(size_t rows, size_t children, size_t positions,
+                                       bool keep)
 {
-    size_t all = larger(children, 1) * span, most = larger(span, JUDGE_ROWS);
-    return all < most ? all : most;
+    return (rv_pass_options){
+        .rows = rows, .sequences = larger(children, 1), .positions = positions, .keep = keep};
+}
+
+static rv_pass_options expanding_options(size_t members, size_t span, size_t positions)
+{
+    return (rv_pass_options){
+        .rows = members * span, .sequences = members, .positions = positions, .keep = true};
+}
+
+static size_t table_bytes(const rv_transformer *m, size_t rows)
+{
+    return rows * 3 * m->config.vocabulary * sizeof(real);
+}
+
+/* Caches, gradients, values, ids. */
+static size_t member_bytes(const rv_transformer *m, size_t span, size_t most)
+{
+    const rv_config *c = &m->config;
+    size_t keys = c->layers * 2 * c->kv_heads * c->head_size;
+    return span * ((keys + c->width + 2) * sizeof(real) + sizeof(double)) +
+           most * (2 * c->width * sizeof(real) + sizeof(int32_t));
+}
+
+/* What the target's values are read into and seeded from, at most. */
+static size_t target_bytes(const rv_config *c, size_t judged, size_t expanded, size_t positions,
+                           bool keep)
+{
+    size_t row = keep ? c->heads * positions : c->width;
+    return (larger(judged, expanded) + expanded) * row * sizeof(real);
+}
+
+/* Where each of passes over candidates, passes over members, and tables should stay within `part` bytes. */
+static rv_search_plan plan_parts(const rv_transformer *m, size_t members, size_t children,
+                                 size_t fixed, size_t span, size_t most, bool keep, size_t part)
+{
+    size_t positions = fixed + span, all = larger(children, 1) * span,
+           whole = larger(span, JUDGE_ROWS);
+    rv_search_plan p = {.judged_rows = all < whole ? all : whole,
+                        .expanded = members,
+                        .table_rows = members * most};
+    rv_pass_options judging = judging_options(p.judged_rows, children, positions, keep);
+    while (p.judged_rows > span && rv_pass_bytes(m, &judging) > part)
+        judging.rows = p.judged_rows = larger(span, p.judged_rows / 2);
+    rv_pass_options expanding = expanding_options(members, span, positions);
+    while (p.expanded > 1 && rv_pass_bytes(m, &expanding) > part)
+        expanding = expanding_options(p.expanded = (p.expanded + 1) / 2, span, positions);
+    if (table_bytes(m, p.table_rows) > part) {
+        size_t rows = part / table_bytes(m, 1);
+        p.table_rows = rows == 0 ? 1 : rows < most ? rows : most;
+    }
+    p.bytes = (members + 1) * member_bytes(m, span, most) + member_bytes(m, fixed, 0) +
+              rv_pass_bytes(m, &judging) + table_bytes(m, p.table_rows) +
+              (members ? rv_pass_bytes(m, &expanding) : 0) +
+              target_bytes(&m->config, p.judged_rows, expanding.rows, positions, keep);
+    return p;
+}
+
+rv_search_plan rv_search_make_plan(const rv_transformer *m, size_t members, size_t children,
+                                   size_t fixed, size_t span, size_t most, bool keep,
+                                   size_t memory)
+{
+    size_t limit = memory ? memory : RV_SEARCH_MEMORY;
+    for (size_t part = limit;; part /= 2) {
+        rv_search_plan p = plan_parts(m, members, children, fixed, span, most, keep, part);
+        if (p.bytes <= limit || part == 0) return p;
+    }
 }
 
 static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_error *err)
@@ -83,24 +148,31 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
                 ? c->context - e->fixed_count - e->suffix_count
                 : 0,
             s->params.most);
-    e->rows = judged_rows(e->span, children);
-    e->sequences_max = larger(children, 1);
     bool keep = rv_target_needs_keep(q->target);
-    rv_pass_options judging = {.rows = e->rows,
-                               .sequences = e->sequences_max,
-                               .positions = positions,
-                               .keep = keep,
-                               .threads = s->params.threads,
-                               .narrow = s->params.narrow && !keep};
+    e->plan = rv_search_make_plan(q->model, members, children, e->fixed_count, e->span,
+                                  s->params.most, keep, s->params.memory);
+    if (s->params.memory && e->plan.bytes > s->params.memory)
+        return rv_fail(
+            err, RV_ERR_USAGE,
+            "memory of the search: expected at least %zu MiB for dreams of %zu tokens, "
+            "found %zu MiB",
+            (e->plan.bytes >> 20) + 1, s->params.most, s->params.memory >> 20);
+    e->rows = e->plan.judged_rows;
+    e->sequences_max = larger(children, 1);
+    rv_pass_options judging = judging_options(e->rows, children, positions, keep);
+    judging.threads = s->params.threads;
+    judging.narrow = s->params.narrow && !keep;
     RV_TRY(rv_pass_new(&e->judging, q->model, &judging, err));
-    size_t expanded = members * e->span, rows = larger(e->rows, expanded);
+    size_t expanded = e->plan.expanded * e->span, rows = larger(e->rows, expanded),
+           tables = e->plan.table_rows * c->vocabulary;
     if (members) {
-        rv_pass_options expanding = {.rows = expanded,
-                                     .sequences = members,
-                                     .positions = positions,
-                                     .keep = true,
-                                     .threads = s->params.threads};
+        rv_pass_options expanding = expanding_options(e->plan.expanded, e->span, positions);
+        expanding.threads = s->params.threads;
         RV_TRY(rv_pass_new(&e->expanding, q->model, &expanding, err));
+        RV_TRY(RV_NEW(e->table_dg, tables, err));
+        RV_TRY(RV_NEW(e->table_dnll, tables, err));
+        RV_TRY(RV_NEW(e->table_nll, tables, err));
+        e->resident = e->plan.table_rows == members * s->params.most;
     }
     RV_TRY(RV_NEW(e->sequences, larger(e->sequences_max, members), err));
     RV_TRY(RV_NEW(e->batch, e->sequences_max, err));
@@ -115,7 +187,7 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
     RV_TRY(RV_NEW(e->nll, rows, err));
     RV_TRY(RV_NEW(e->logits, c->vocabulary, err));
     RV_TRY(RV_NEW(e->weights, larger(expanded, 1), err));
-    RV_TRY(RV_NEW(e->gathered, larger(expanded, 1) * c->width, err));
+    RV_TRY(RV_NEW(e->gathered, larger(expanded, s->params.most) * c->width, err));
     RV_TRY(RV_NEW(e->picked, larger(members, 1), err));
     RV_TRY(rv_memo_open(&e->memo, s->params.journal, err));
     return new_members(s, members, err);
@@ -157,9 +229,10 @@ static void free_engine(rv_engine *e)
     rv_prefix_free(e->fixed);
     rv_pass_free(e->judging);
     rv_pass_free(e->expanding);
-    void *const owned[] = {e->sequences, e->batch,   e->running,  e->kept,  e->wanted, e->ids,
-                           e->pending,   e->keys,    e->tapped,   e->seed,  e->values, e->nll,
-                           e->logits,    e->weights, e->gathered, e->picked};
+    void *const owned[] = {e->sequences, e->batch,    e->running,    e->kept,      e->wanted,
+                           e->ids,       e->pending,  e->keys,       e->tapped,    e->seed,
+                           e->values,    e->table_dg, e->table_dnll, e->table_nll, e->nll,
+                           e->logits,    e->weights,  e->gathered,   e->picked};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     rv_text_release(&e->text);
     rv_ids_release(&e->encoded);
@@ -174,9 +247,8 @@ void rv_search_free(rv_search *s)
         rv_prefix_free(m->cache);
         free(m->at.ids);
         free(m->values);
-        free(m->dg);
-        free(m->dnll);
-        free(m->nll);
+        free(m->g_gradient);
+        free(m->nll_gradient);
     }
     free(s->members);
     rv_front_release(&s->front);
@@ -184,29 +256,9 @@ void rv_search_free(rv_search *s)
     free(s);
 }
 
-size_t rv_search_plan_bytes(const rv_transformer *m, size_t members, size_t children,
-                            size_t fixed, size_t span, bool keep)
+const rv_search_plan *rv_search_planned(const rv_search *s)
 {
-    const rv_config *c = &m->config;
-    rv_pass_options judging = {.rows = judged_rows(span, children),
-                               .sequences = larger(children, 1),
-                               .positions = fixed + span,
-                               .keep = keep};
-    rv_pass_options expanding = {
-        .rows = members * span, .sequences = members, .positions = fixed + span, .keep = true};
-    size_t tables = members * span * c->vocabulary * 3 * sizeof(real);
-    size_t caches =
-        (members + 1) * c->layers * span * 2 * c->kv_heads * c->head_size * sizeof(real);
-    return rv_pass_bytes(m, &judging) + (members ? rv_pass_bytes(m, &expanding) : 0) + tables +
-           caches;
-}
-
-size_t rv_search_bytes(const rv_search *s)
-{
-    const rv_engine *e = s->engine;
-    return rv_search_plan_bytes(s->problem->model, s->member_count, e->sequences_max,
-                                e->fixed_count, e->span,
-                                rv_target_needs_keep(s->problem->target));
+    return &s->engine->plan;
 }
 
 bool rv_search_continue(rv_search *s)

@@ -57,12 +57,15 @@ typedef struct rv_search_params {
     bool as_published;  /* epo: with the defects of the published code */
     bool exact;         /* evaluate every candidate in full */
     bool narrow;        /* children in bf16: g and xe are then good to about 1 % */
+    size_t memory; /* bytes that the search may take; 0: RV_SEARCH_MEMORY, or more if it must */
     int threads;
     /* Called between steps with the state; false stops. May be NULL. */
     bool (*step)(void *context, const struct rv_search *search);
     void *context;
     const char *journal; /* file of what was already evaluated, for resuming; NULL: none */
 } rv_search_params;
+
+enum { RV_SEARCH_MEMORY = 1 << 30 };
 
 rv_search_params rv_search_params_default(void);
 
@@ -97,10 +100,8 @@ typedef struct rv_member {
     rv_candidate at;
     rv_prefix *cache; /* keys and values, for its children */
     double *values;   /* (most) f at its free positions */
-    /* first-order and exact effects of putting token v at free position i, (most, V) each: */
-    real *dg;   /* change of g, linearised */
-    real *dnll; /* change of the later tokens' summed nll, linearised */
-    real *nll;  /* -log p(v | what is before): exact */
+    /* (most, C) gradients at the embeddings of its free tokens: of g, and of the tokens' summed nll */
+    real *g_gradient, *nll_gradient;
 } rv_member;
 
 typedef struct rv_search {
@@ -119,11 +120,23 @@ typedef struct rv_search {
 rv_status rv_search_new(rv_search **out, const rv_problem *problem,
                         const rv_search_params *params, size_t members, size_t children,
                         rv_error *err);
-void rv_search_free(rv_search *search);          /* NULL is fine */
-size_t rv_search_bytes(const rv_search *search); /* memory it holds */
-/* The same before there is one, from the model's shape alone: `fixed` tokens before `span` others. */
-size_t rv_search_plan_bytes(const rv_transformer *model, size_t members, size_t children,
-                            size_t fixed, size_t span, bool keep);
+void rv_search_free(rv_search *search); /* NULL is fine */
+
+/* How a search divides its memory. With less of it, it is slower, and finds the same; only a race, which chooses
+ * among candidates judged together, may choose differently. */
+typedef struct rv_search_plan {
+    size_t judged_rows; /* rows of candidates that are judged together */
+    size_t expanded;    /* members that are expanded together */
+    size_t table_rows;  /* places whose tables are held */
+    size_t bytes;       /* all of it */
+} rv_search_plan;
+
+/* What a search for `members`, `children` and params->memory takes with `fixed` tokens before `span` others, of which
+ * `most` are free. keep: the target needs attention maps. From the model's shape alone. */
+rv_search_plan rv_search_make_plan(const rv_transformer *model, size_t members, size_t children,
+                                   size_t fixed, size_t span, size_t most, bool keep,
+                                   size_t memory);
+const rv_search_plan *rv_search_planned(const rv_search *search);
 
 /* Judges candidates: fills f, g, xe; adds to the front those that belong and survive. What was judged
  * before is answered from memory. Candidates with a parent share its computed prefix. */
@@ -143,6 +156,20 @@ rv_status rv_search_race(rv_search *search, rv_candidate *candidates, size_t cou
 /* Fills members[0..count) around the given candidates. */
 rv_status rv_search_expand(rv_search *search, const rv_candidate *const *candidates,
                            size_t count, rv_error *err);
+
+/* First-order and exact effects of putting token v at free position i of an expanded member, (V) each. */
+typedef struct rv_effects {
+    const real *dg;   /* change of g, linearised */
+    const real *dnll; /* change of the later tokens' summed nll, linearised */
+    const real *nll;  /* -log p(v | what is before): exact */
+} rv_effects;
+
+/* Valid until it is asked for again. */
+rv_effects rv_search_effects(const rv_search *search, const rv_member *member, size_t i);
+
+/* One number of its nll. */
+double rv_search_token_nll(const rv_search *search, const rv_member *member, size_t i,
+                           int32_t id);
 
 /* Ends a step: counts it, tells the caller. False: stop (budget spent, or asked to). */
 bool rv_search_continue(rv_search *search);
