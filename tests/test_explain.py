@@ -321,8 +321,15 @@ class Local(unittest.TestCase):
         tops = [max(r["activations"]) for r in record["most_positive_activation_records"]]
         self.assertEqual(len(record["random_sample_by_quantile"]), 4)
         self.assertGreaterEqual(max(tops), max(max(r["activations"]) for r in record["random_sample"]))
-        for wrong, words in (("-L1.N3", "expected the negative direction"), ("L1.N4", "expected L1.N4, found L1.N3")):
-            done = subprocess.run([endpoint.TOOL, "explain", self.model, *few, "--dreams", dreams, "--", wrong],
+        other = os.path.join(self.folder, "other.jsonl")  # the same run of a model with other weights
+        with open(dreams) as source, open(other, "w") as copy:
+            about = json.loads(source.readline())
+            about["model"]["hash"] = "0" * len(about["model"]["hash"])
+            copy.write(json.dumps(about) + "\n" + source.read())
+        for run, wrong, words in ((dreams, "-L1.N3", "expected the negative direction"),
+                                  (dreams, "L1.N4", "expected L1.N4, found L1.N3"), (other, "L1.N3", "with 000000000000")):
+            done = subprocess.run([endpoint.TOOL, "explain", self.model, *few, "--corpus", self.corpus, "--dreams", run, "--",
+                                   wrong],
                                   text=True, capture_output=True)
             self.assertEqual(done.returncode, 2)
             self.assertIn(words, done.stderr)
