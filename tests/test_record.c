@@ -488,6 +488,24 @@ static void headline_is_active_among_the_fluent(void **state)
     assert_true(rv_choose_headline(points, 0, 5) == RV_NOT_FOUND);
 }
 
+static void headline_is_only_as_wide_as_beats_the_corpus(void **state)
+{
+    (void)state;
+    const rv_point points[] = {{9, 5}, {20, 5}, {30, 5}, {40, 5}, {90, 7}, {50, 5}};
+    const double per_byte[] = {0.5, 0.6, 0.8, 0.9, 0.1, 1.1};
+    const size_t n = 6;
+    // 0.65 of the median is 0.65: two points, the second the more active
+    assert_int_equal(rv_choose_headline_by_byte(points, per_byte, n, 6, 1, -INFINITY), 1);
+    assert_int_equal(rv_choose_headline_by_byte(points, per_byte, n, 6, 1, 19), 1);
+    assert_int_equal(rv_choose_headline_by_byte(points, per_byte, n, 6, 1, 20), 2);
+    assert_int_equal(rv_choose_headline_by_byte(points, per_byte, n, 6, 1, 35), 3);
+    // nothing as fluent as the median window beats this one: the most active of those
+    assert_int_equal(rv_choose_headline_by_byte(points, per_byte, n, 6, 1, 45), 3);
+    // nothing is as fluent as the median window by byte: fluent by token decides
+    assert_int_equal(rv_choose_headline_by_byte(points, per_byte, n, 6, 0.05, 0), 5);
+    assert_true(rv_choose_headline_by_byte(points, per_byte, 0, 6, 1, 0) == RV_NOT_FOUND);
+}
+
 static void diverse_dreams_share_few_tokens(void **state)
 {
     (void)state;
@@ -535,6 +553,7 @@ int main(void)
         cmocka_unit_test(wins_against_the_corpus),
         cmocka_unit_test(spread_by_hand),
         cmocka_unit_test(headline_is_active_among_the_fluent),
+        cmocka_unit_test(headline_is_only_as_wide_as_beats_the_corpus),
         cmocka_unit_test(diverse_dreams_share_few_tokens),
     };
     if (!mkdtemp(folder)) return 1;

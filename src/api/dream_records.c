@@ -228,23 +228,13 @@ static rv_status decode(rv_string *out, rv_arena *arena, const rv_dreaming *d,
     return bytes ? RV_OK : rv_fail_memory(err, out->length);
 }
 
-/* Texts found by a model's own likelihood are about half as improbable again to another model: so much of the
- * median corpus window's bits per byte the headline may take (how the share was chosen: docs/results.md). */
-static const double HEADLINE_SHARE = 0.65;
-
-/* The most active point that is at least as fluent as the median corpus window, by token and, with that margin,
- * by byte. By token alone, texts of short tokens pass for fluent that no reader would call so. */
-static size_t choose_headline(rv_point *points, const double *per_byte, size_t n,
+static size_t choose_headline(const rv_point *points, const double *per_byte, size_t n,
                               const rv_dreaming *d)
 {
-    size_t best = rv_choose_headline(points, n, d->fluency_50), kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (per_byte[i] <= HEADLINE_SHARE * d->byte_fluency_50)
-            kept++;
-        else
-            points[i] = (rv_point){NAN, NAN};
-    }
-    return kept ? rv_choose_headline(points, n, d->fluency_50) : best;
+    double strongest = -INFINITY;
+    for (size_t i = 0; i < d->window_count; i++) strongest = fmax(strongest, d->windows[i].g);
+    return rv_choose_headline_by_byte(points, per_byte, n, d->fluency_50, d->byte_fluency_50,
+                                      strongest);
 }
 
 /* The headline of the moment, and texts from the most fluent to the most active one. */

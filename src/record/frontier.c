@@ -109,6 +109,32 @@ size_t rv_choose_headline(const rv_point *points, size_t n, double median)
     return best != RV_NOT_FOUND ? best : fluent;
 }
 
+/* Texts found by a model's own likelihood are about half as improbable again to another model: so much of the
+ * median corpus window's bits per byte a headline takes where that costs nothing (docs/results.md). */
+static const double USUAL_SHARE = 0.65;
+
+size_t rv_choose_headline_by_byte(const rv_point *points, const double *per_byte, size_t n,
+                                  double median, double median_per_byte, double strongest)
+{
+    size_t best = RV_NOT_FOUND;
+    double limit = USUAL_SHARE * median_per_byte;
+    for (;;) {
+        double next = INFINITY;
+        for (size_t i = 0; i < n; i++) {
+            rv_point p = points[i];
+            if (!isfinite(p.activation) || !(p.cross_entropy <= median)) continue;
+            if (per_byte[i] > limit)
+                next = fmin(next, per_byte[i]);
+            else if (best == RV_NOT_FOUND || p.activation > points[best].activation)
+                best = i;
+        }
+        if (best != RV_NOT_FOUND && points[best].activation > strongest) return best;
+        if (!(next <= median_per_byte)) break;
+        limit = next;
+    }
+    return best != RV_NOT_FOUND ? best : rv_choose_headline(points, n, median);
+}
+
 static bool has_id(const rv_token_entry *tokens, size_t count, int32_t id)
 {
     for (size_t i = 0; i < count; i++)

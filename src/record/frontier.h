@@ -41,6 +41,13 @@ double rv_spread(double *values, size_t n);
  * ones the more fluent. If no point is that fluent, the most fluent one. RV_NOT_FOUND if n = 0. */
 size_t rv_choose_headline(const rv_point *points, size_t n, double median);
 
+/* The same, fluent by byte too: nats per token alone are small for a text of short tokens, which no reader would
+ * call fluent. per_byte (n): nats a byte. Of the points that take at most 0.65 of the median window's nats a byte
+ * the most active one; if the strongest corpus window is stronger, that limit is widened just as far as beats it,
+ * at most to the median itself. */
+size_t rv_choose_headline_by_byte(const rv_point *points, const double *per_byte, size_t n,
+                                  double median, double median_per_byte, double strongest);
+
 /* Picks up to `most` of the candidates (n indices into dreams) that differ from dreams[first] and
  * from each other: the most active first, passing over those that share more than half of their
  * tokens (Jaccard index of the sets of ids) with one already picked, and those below a fifth of the first one's
