@@ -42,7 +42,7 @@ typedef struct rv_dream_params {
     bool as_published;      /* epo: the published code's behaviour, defects included */
     bool exact;             /* every candidate in full and in float32 */
     uint64_t
-        memory; /* bytes that the search may take beside the model; 0: 1 GiB, or more if it must */
+        memory; /* bytes that the search may take beside the model; 0: 2 GiB, or more if it must */
     bool attribution;    /* of the headline dream */
     const char *output;  /* file of the records; NULL: none */
     bool resume;         /* go on with an interrupted run in `output` */

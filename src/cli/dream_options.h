@@ -50,7 +50,7 @@ dream_options dream_options_default(void);
         {"exact",          0,    OPTION_FLAG,                                                    \
          &(o).dream.exact, NULL, "judge every candidate in full and in float32"},                \
         {"memory",    0,     OPTION_INTEGER,                                                     \
-         &(o).memory, "MIB", "memory the search may take beside the model (default 1024)"},      \
+         &(o).memory, "MIB", "memory the search may take beside the model (default 2048)"},      \
         {"bos",         0,                                                                       \
          OPTION_CHOICE, &(o).bos,                                                                \
          NULL,          "begin with BOS or the document separator (default); --no-bos: do not"}, \

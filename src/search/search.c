@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "search/engine.h"
 
-enum { JUDGE_ROWS = 3072 };
+enum { JUDGE_ROWS = 3072, LEAST_TABLES = 16 };
+static const size_t USUAL_MEMORY = (size_t)2 << 30;
 
 rv_search_params rv_search_params_default(void)
 {
@@ -108,9 +109,9 @@ static rv_search_plan plan_parts(const rv_transformer *m, size_t members, size_t
     rv_pass_options expanding = expanding_options(members, span, positions);
     while (p.expanded > 1 && rv_pass_bytes(m, &expanding) > part)
         expanding = expanding_options(p.expanded = (p.expanded + 1) / 2, span, positions);
-    if (table_bytes(m, p.table_rows) > part) {
-        size_t rows = part / table_bytes(m, 1);
-        p.table_rows = rows == 0 ? 1 : rows < most ? rows : most;
+    if (table_bytes(m, p.table_rows) > part) { // one by one they would be slow
+        size_t rows = larger(part / table_bytes(m, 1), LEAST_TABLES);
+        p.table_rows = rows < most ? rows : most;
     }
     p.bytes = (members + 1) * member_bytes(m, span, most) + member_bytes(m, fixed, 0) +
               rv_pass_bytes(m, &judging) + table_bytes(m, p.table_rows) +
@@ -123,7 +124,7 @@ rv_search_plan rv_search_make_plan(const rv_transformer *m, size_t members, size
                                    size_t fixed, size_t span, size_t most, bool keep,
                                    size_t memory)
 {
-    size_t limit = memory ? memory : RV_SEARCH_MEMORY;
+    size_t limit = memory ? memory : USUAL_MEMORY;
     for (size_t part = limit;; part /= 2) {
         rv_search_plan p = plan_parts(m, members, children, fixed, span, most, keep, part);
         if (p.bytes <= limit || part == 0) return p;

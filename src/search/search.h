@@ -57,15 +57,13 @@ typedef struct rv_search_params {
     bool as_published;  /* epo: with the defects of the published code */
     bool exact;         /* evaluate every candidate in full */
     bool narrow;        /* children in bf16: g and xe are then good to about 1 % */
-    size_t memory; /* bytes that the search may take; 0: RV_SEARCH_MEMORY, or more if it must */
+    size_t memory;      /* bytes that the search may take; 0: 2 GiB, or more if it must */
     int threads;
     /* Called between steps with the state; false stops. May be NULL. */
     bool (*step)(void *context, const struct rv_search *search);
     void *context;
     const char *journal; /* file of what was already evaluated, for resuming; NULL: none */
 } rv_search_params;
-
-enum { RV_SEARCH_MEMORY = 1 << 30 };
 
 rv_search_params rv_search_params_default(void);
 
