@@ -4,6 +4,7 @@
 #include "known_truth.h"
 
 #include "golden.h"
+#include "search/epo.h"
 
 enum { V = 7, D = 65, C = 65, F = 9, LAYERS = 2 };
 
@@ -102,6 +103,41 @@ static void the_best_of_all_texts_is_found(void **state)
     rv_transformer_free(model);
 }
 
+/* One member with one child a step; and it is the same search on any number of threads. */
+static void a_population_of_one_climbs(void **state)
+{
+    (void)state;
+    static const rv_epo_params one = {.slots = 1,
+                                      .children = 1,
+                                      .top_k = 4,
+                                      .restart = 30,
+                                      .least_penalty = 0.1,
+                                      .most_penalty = 10};
+    static const int32_t bos = 0;
+    rv_transformer *model = odd_model(NULL);
+    rv_target target;
+    rv_error err;
+    double best[2];
+    truth_check(rv_target_parse(&target, "L1.N8", &model->config, NULL, &err), &err);
+    for (int threads = 1; threads <= 2; threads++) {
+        rv_problem q = {
+            .model = model, .target = &target, .deviation = 0.25, .prefix = {&bos, 1}};
+        rv_search_params p = {
+            .seed = 1, .budget = 400, .least = 3, .most = 3, .threads = threads};
+        rv_search *s;
+        truth_check(rv_search_new(&s, &q, &p, 1, 1, &err), &err);
+        truth_check(rv_epo(s, &one, &err), &err);
+        assert_true(s->step > 10);
+        assert_true(s->work.candidates > 10);
+        assert_true(s->front.count > 0);
+        best[threads - 1] = rv_front_best(&s->front, INFINITY);
+        rv_search_free(s);
+    }
+    assert_true(best[0] == best[1]);
+    rv_target_release(&target);
+    rv_transformer_free(model);
+}
+
 /* Not a step can be paid for: what was judged before it is told, or nothing. */
 static void budgets_below_one_step_end_at_once(void **state)
 {
@@ -121,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_dreamer_works_on_odd_sizes),
         cmocka_unit_test(the_best_of_all_texts_is_found),
+        cmocka_unit_test(a_population_of_one_climbs),
         cmocka_unit_test(budgets_below_one_step_end_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
