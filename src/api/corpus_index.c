@@ -244,7 +244,8 @@ static rv_status scan_missing(rv_corpus_stats *out, const rv_corpus *corpus, rv_
         place[n] = t;
         missing[n++] = targets[t];
     }
-    if (status == RV_OK && n && options->narrow && model->transformer->kernels->narrow)
+    if (status == RV_OK && n &&
+        rv_corpus_screens(corpus, model->transformer, missing, n, &wide))
         status = rv_transformer_narrow(model->transformer, err);
     if (status == RV_OK && n)
         status = rv_corpus_scan(&scanned, corpus, model->transformer, model->tokenizer, missing,

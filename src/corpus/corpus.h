@@ -32,7 +32,7 @@ typedef struct rv_corpus_options {
     size_t after;   /* and so many behind it */
     int32_t bos;    /* -1: none */
     size_t values;  /* kept for all targets' quantiles; beyond it, a random sample is */
-    bool narrow; /* screen, where the model has narrow weights and the corpus is large enough */
+    bool narrow;    /* screen, where the model has narrow weights and that pays */
     int threads;
     rv_progress_fn progress;
     void *progress_context;
@@ -68,6 +68,12 @@ typedef struct rv_corpus_stats {
     bool screened;
     double margin, error;
 } rv_corpus_stats;
+
+/* Whether screening is asked for and pays: where the processor is faster in bf16 and few windows must run again, because
+ * the strongest positions, each in a window of its own at worst, touch less than a third of the corpus. */
+bool rv_corpus_screens(const rv_corpus *corpus, const rv_transformer *model,
+                       const rv_target *targets, size_t count,
+                       const rv_corpus_options *options);
 
 /* *out: `count` stats. tokenizer must be the model's. */
 rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,

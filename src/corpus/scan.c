@@ -62,7 +62,6 @@ typedef enum phase {
 
 typedef struct scanner {
     const rv_transformer *model;
-    const rv_corpus *corpus;
     const rv_target *targets;
     size_t count;
     const rv_corpus_options *options;
@@ -360,23 +359,21 @@ static rv_status scan(scanner *s, rv_error *err)
     return RV_OK;
 }
 
-/* Screening pays where few windows must run again: where the strongest positions, each in a window of its own at
- * worst, touch less than a third of the corpus. */
-static bool pays(const scanner *s)
+bool rv_corpus_screens(const rv_corpus *corpus, const rv_transformer *model,
+                       const rv_target *targets, size_t count, const rv_corpus_options *o)
 {
     enum { BYTES_A_TOKEN = 4 };
-    const rv_corpus_options *o = s->options;
     double tokens = 0;
-    if (!o->narrow || s->keep || !s->model->kernels->narrow || !s->model->embedding.narrow)
-        return false;
-    for (size_t i = 0; i < s->corpus->file_count; i++) {
+    if (!o->narrow || !model->kernels->narrow) return false;
+    for (size_t t = 0; t < count; t++)
+        if (rv_target_needs_keep(&targets[t])) return false;
+    for (size_t i = 0; i < corpus->file_count; i++) {
         struct stat info = {0};
-        stat(s->corpus->files[i], &info);
+        stat(corpus->files[i], &info);
         tokens += (double)info.st_size / BYTES_A_TOKEN;
     }
     if (o->tokens && (double)o->tokens < tokens) tokens = (double)o->tokens;
-    double places = (double)(ENDS * room_for(o) * s->count),
-           windows = tokens / (double)o->window;
+    double places = (double)(ENDS * room_for(o) * count), windows = tokens / (double)o->window;
     return places > 0 && 1 - exp(-places / windows) < 1.0 / 3;
 }
 
@@ -386,13 +383,11 @@ rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,
                          const rv_corpus_options *options, rv_error *err)
 {
     *out = NULL;
-    scanner s = {.model = model,
-                 .corpus = corpus,
-                 .targets = targets,
-                 .count = count,
-                 .options = options};
+    scanner s = {.model = model, .targets = targets, .count = count, .options = options};
     for (size_t t = 0; t < count; t++) s.keep = s.keep || rv_target_needs_keep(&targets[t]);
-    s.phase = pays(&s) ? SCREENING : IN_FULL;
+    bool screens =
+        model->embedding.narrow && rv_corpus_screens(corpus, model, targets, count, options);
+    s.phase = screens ? SCREENING : IN_FULL;
     rv_status status =
         rv_windows_init(&s.windows, corpus, tokenizer, options, &model->config, err);
     if (status == RV_OK) status = allocate(&s, err);
