@@ -40,7 +40,7 @@ TOOL     := $(BUILD)/reverie
 
 objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-known-truth bench-peers bench-dream lint format install clean fuzz fuzzers
+.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-known-truth bench-peers bench-dream bench-latent bench-explain train-autoencoder lint format install clean fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -144,6 +144,12 @@ bench-peers: $(TOOL) ## the published search and a corpus scan in PyTorch beside
 bench-dream: $(TOOL) ## the dreaming table: make bench-dream CORPUS="a.txt b.txt" [PLAN=first]; resumes
 	@bench/bench_dream.py --plan $(or $(PLAN),first) $(CORPUS:%=--corpus %)
 
+bench-latent: $(TOOL) ## latent dreams beside naive ones and the default: make bench-latent CORPUS="a.txt b.txt" [BUDGET=60000] [INNER=DIR]; resumes
+	@bench/bench_latent.py $(CORPUS:%=--corpus %) $(if $(BUDGET),--budget $(BUDGET)) $(if $(INNER),--inner $(INNER))
+
+train-autoencoder: $(TOOL) ## a sentence autoencoder as the shipped one: make train-autoencoder CORPUS="a.txt b.txt" [OUT=DIR] [SITE=...]; resumes
+	$(TOOL) autoencoder train $(or $(MODEL),smollm2-135m) $(CORPUS:%=--corpus %) $(if $(SITE),--site $(SITE)) -o $(or $(OUT),$(BUILD)/autoencoder)
+
 bench-explain: $(TOOL) ## do dreams help explanations: make bench-explain CORPUS="a.txt"; resumes
 	@bench/bench_explain.py $(CORPUS:%=--corpus %)
 
@@ -201,6 +207,8 @@ install: all ## install the tool, library, header and pkg-config file under PREF
 	@for set in $(notdir $(patsubst %/,%,$(wildcard assets/images/*/))); do \
 	    install -d $(DESTDIR)$(PREFIX)/share/reverie/images/$$set && \
 	    install -m 644 assets/images/$$set/* $(DESTDIR)$(PREFIX)/share/reverie/images/$$set || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/share/reverie/autoencoders
+	install -m 644 assets/autoencoders/* $(DESTDIR)$(PREFIX)/share/reverie/autoencoders
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/reverie.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/reverie.pc
 

@@ -40,6 +40,12 @@ for program in shared static; do
     case $said in *none.gguf*) ;; *) fail "$program said: $said" ;; esac
 done
 [ "$("$there/usr/bin/reverie" version)" = "$("$build/reverie" version)" ] || fail 'the tool that was installed'
+for file in assets/autoencoders/*.safetensors; do
+    name=$(basename "$file" .safetensors)
+    cmp -s "$file" "$there/usr/share/reverie/autoencoders/$name.safetensors" || fail "$file is not installed"
+    head -c 20000 "$file" | grep -aq "\"subject_hash\":\"$name" || fail "$file is of another model than its name says"
+    [ "$(wc -c <"$file")" -lt 40000000 ] || fail "$file is too large to ship"
+done
 foreign=$(nm -D --defined-only "$there"/usr/lib/libreverie.so.0 | awk '$2 ~ /[A-Z]/ && $3 !~ /^(.gomp_critical_user_)?rv_/ {print $3}')
 [ -z "$foreign" ] || fail "exported besides rv_*: $foreign"
 exit $failed

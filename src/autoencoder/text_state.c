@@ -16,7 +16,8 @@ static real *numbers_of(const rv_text_training *t, size_t kind)
     return all[kind];
 }
 
-/* Two trainings with the same text are the same training. When to stop is not part of it. */
+/* Two trainings with the same text are the same training. When to stop is not part of it, nor is the number
+ * of steps: a training that goes on with more of them follows the rates of the longer schedule from there. */
 static rv_status describe(char *out, size_t room, const rv_text_training *t, rv_error *err)
 {
     const rv_text_train_settings *s = t->settings;
@@ -25,14 +26,14 @@ static rv_status describe(char *out, size_t room, const rv_text_training *t, rv_
     rv_site_name(site, c->site);
     int used = snprintf(
         out, room,
-        "%s, %zu steps, batch %zu, draws %zu, rate %.17g, decay %.17g, clip %.17g, corruption "
+        "%s, batch %zu, draws %zu, rate %.17g, decay %.17g, clip %.17g, corruption "
         "%.17g, dropout %.17g, site weight %.17g, cycle weight %.17g, judged every %zu, seed "
         "%llu; "
         "%s, width %zu, heads %zu, layers %zu and %zu, code %zu, %zu tokens a slot of %zu, "
         "noise "
         "%.17g%s",
-        s->identity ? s->identity : "", s->steps, s->batch, s->draws, s->rate, s->decay,
-        s->clip, s->corruption, s->dropout, s->site_weight, s->cycle_weight, s->judge_every,
+        s->identity ? s->identity : "", s->batch, s->draws, s->rate, s->decay, s->clip,
+        s->corruption, s->dropout, s->site_weight, s->cycle_weight, s->judge_every,
         (unsigned long long)s->seed, site, c->width, c->heads, c->encoder_layers,
         c->decoder_layers, c->code, c->tokens_per_slot, c->tokens, c->noise,
         c->language_model ? "" : ", no language model");

@@ -20,8 +20,8 @@ static const double SAVE_SECONDS = 45, WARM_SHARE = 0.05, WARM_STEPS = 300;
 rv_text_train_settings rv_text_train_settings_default(void)
 {
     return (rv_text_train_settings){.seed = 1,
-                                    .steps = 10000,
-                                    .batch = 64,
+                                    .steps = 5000,
+                                    .batch = 32,
                                     .draws = 2048,
                                     .rate = 2e-3,
                                     .decay = 0.01,
