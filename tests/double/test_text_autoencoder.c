@@ -59,6 +59,7 @@ static rv_text_autoencoder *make(const rv_transformer *subject, rv_site_kind kin
 {
     rv_text_autoencoder_config c = rv_text_autoencoder_config_default();
     c.width = 16, c.heads = 2, c.encoder_layers = 1, c.decoder_layers = 2, c.code = 5;
+    c.tokens_per_slot = 3;
     c.tokens = LONGEST, c.language_model = lm, c.bos = 2;
     c.site = (rv_site){kind, kind == RV_SITE_EMBED ? 0 : 1};
     rv_text_autoencoder *ae;
