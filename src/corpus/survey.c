@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "corpus/windows.h"
 
-enum { BLOCK = 64, LANES = 16 }; /* neurons of a task; compared at a time */
+enum { BLOCK = 64, LANES = 16, TOP_MAX = 1000 }; /* neurons of a task; compared at a time */
 
 typedef struct surveyor {
     rv_survey *out;
@@ -22,9 +22,9 @@ static rv_status allocate(surveyor *s, rv_error *err)
 {
     const rv_config *c = &s->model->config;
     size_t top = s->options->top, all = c->layers * c->mlp_width;
-    if (top == 0 || top > SIZE_MAX / sizeof(rv_place) / all)
+    if (top == 0 || top > TOP_MAX)
         return rv_fail(err, RV_ERR_USAGE,
-                       "survey: places of a neuron: expected 1 or more, found %zu", top);
+                       "survey: places of a neuron: expected 1 to %d, found %zu", TOP_MAX, top);
     RV_TRY(RV_NEW(s->out, 1, err));
     *s->out = (rv_survey){.layers = c->layers, .neurons = c->mlp_width, .top = top};
     RV_TRY(RV_NEW(s->out->mean, all, err));

@@ -26,7 +26,7 @@ typedef struct rv_survey {
     rv_place *high, *low;     /* (layers, neurons, top), strongest first */
 } rv_survey;
 
-/* options: `context`, `after` and `values` mean nothing here; with `narrow` everything is in bf16, and
+/* options: `top` up to 1000; `context`, `after` and `values` mean nothing here; with `narrow` everything is in bf16, and
  * nothing is judged again. Places are as rv_corpus_scan finds them. */
 rv_status rv_survey_new(rv_survey **out, const rv_corpus *corpus, const rv_transformer *model,
                         const rv_tokenizer *tokenizer, const rv_corpus_options *options,
