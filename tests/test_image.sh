@@ -42,4 +42,7 @@ expect 0 '"method":"latent"' dream --class 4 --starts 1 --steps 2 --json
 [ "$(wc -l <"$folder/out")" = 3 ] || { echo "expected three lines of JSON"; failed=1; }
 expect 0 'nearest of' dream --class 4 --starts 1 --steps 2 -o "$folder/a/b"
 [ -s "$folder/a/b/dreams.html" ] || { echo "expected a page"; failed=1; }
+# told at once: a dream of all classes with so many steps would take minutes
+expect 1 "$folder/a/b/none/" dream --steps 100000 -o "$folder/a/b/none/page.html"
+expect 1 'dreams.html/x' dream --steps 100000 -o "$folder/a/b/dreams.html/x"
 exit $failed

@@ -149,6 +149,9 @@ RV_API void rv_image_gallery_median(double *attacked, double *judge,
 RV_API rv_status rv_image_gallery_write(const rv_image_gallery *gallery, const char *path,
                                         rv_error *err);
 
+/* Says whether that could be written, before the dreams are computed: makes the folder, or looks at a file's. */
+RV_API rv_status rv_image_gallery_prepare(const char *path, rv_error *err);
+
 /* A dream as one JSON object in one line, without pixels; malloc'ed, NULL when memory is short. */
 RV_API char *rv_image_dream_json(const rv_image_gallery *gallery, const rv_image_dream *dream);
 

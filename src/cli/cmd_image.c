@@ -210,6 +210,7 @@ static int run_dream(const command *self, int argc, char **argv)
     rv_error err;
     char *shipped = NULL;
     if (only > 9) return fail_usage("--class: expected 0 to 9");
+    if (output && rv_image_gallery_prepare(output, &err) != RV_OK) return fail(&err);
     if (!params.weights && rv_image_shipped_weights(&shipped, set, &err) != RV_OK)
         return fail(&err);
     if (shipped) params.weights = shipped;

@@ -1,9 +1,11 @@
 /* What is done with finished dreams: the best, medians, records, the neighbours that they need. */
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -120,6 +122,24 @@ static bool ends_with(const char *text, const char *end)
     return a >= b && strcmp(text + a - b, end) == 0;
 }
 
+static bool is_one_file(const char *path)
+{
+    return ends_with(path, ".html") || ends_with(path, ".png") || ends_with(path, ".jsonl");
+}
+
+rv_status rv_image_gallery_prepare(const char *path, rv_error *err)
+{
+    if (!is_one_file(path)) return rv_make_folders(path, err);
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? rv_strndup(path, (size_t)(slash - path) + 1) : rv_strndup(".", 1);
+    if (!folder) return rv_fail_memory(err, strlen(path) + 1);
+    rv_status status = RV_OK;
+    if (access(folder, W_OK) != 0)
+        status = rv_fail(err, RV_ERR_IO, "%s: %s", folder, strerror(errno));
+    free(folder);
+    return status;
+}
+
 static rv_status write_one(const rv_image_gallery *gallery, const char *path, rv_error *err)
 {
     if (ends_with(path, ".html")) return write_with(gallery, path, err, rv_image_page);
@@ -130,8 +150,7 @@ static rv_status write_one(const rv_image_gallery *gallery, const char *path, rv
 rv_status rv_image_gallery_write(const rv_image_gallery *gallery, const char *path,
                                  rv_error *err)
 {
-    if (ends_with(path, ".html") || ends_with(path, ".png") || ends_with(path, ".jsonl"))
-        return write_one(gallery, path, err);
+    if (is_one_file(path)) return write_one(gallery, path, err);
     static const char *const names[] = {"dreams.html", "dreams.png", "dreams.jsonl"};
     RV_TRY(rv_make_folders(path, err));
     for (size_t i = 0; i < 3; i++) {
