@@ -204,7 +204,7 @@ static inline void truth_measure(const rv_problem *q, const int32_t *ids, size_t
     rv_pass_finish(pass);
     rv_pass_losses(pass, nll);
     rv_target_values(values, q->target, pass, tapped, NULL);
-    *f = (double)values[rv_target_row(q->target, values, 0, n)];
+    *f = (double)values[P + rv_target_row(q->target, values + P, P, n - P)];
     double sum = 0;
     for (size_t i = 0; i < count; i++) sum += (double)nll[P + i];
     *xe = sum / (double)(count - (P == 0));

@@ -433,6 +433,34 @@ static void numbers_are_those_of_the_text(void **state)
     json_decref(all);
 }
 
+/* A template's own tokens are no dream: its strongest value must not be taken for the dream's. */
+static void a_maximum_is_of_the_free_tokens(void **state)
+{
+    (void)state;
+    static const char *const prefixes[] = {"See ", "Once upon a time ", "the "};
+    for (size_t k = 0; k < 3; k++) {
+        rv_dream_params p = usual(NULL);
+        p.prefix = prefixes[k], p.position = "max", p.budget = 300;
+        json_t *record, *token, *all = records_of("L1.N5", &p);
+        size_t i, j, dreams = 0;
+        double sign = 1;
+        json_array_foreach(all, i, record)
+        {
+            if (is_type(record, "run"))
+                sign = json_number_value(
+                    json_object_get(json_object_get(record, "target"), "sign"));
+            if (!is_type(record, "dream")) continue;
+            double most = -INFINITY;
+            json_array_foreach(json_object_get(record, "tokens"), j, token) most =
+                fmax(most, sign * json_number_value(json_object_get(token, "value")));
+            assert_true(sign * json_number_value(json_object_get(record, "raw")) == most);
+            dreams++;
+        }
+        assert_true(dreams > 0);
+        json_decref(all);
+    }
+}
+
 /* Also where a front is judged again at the end, as that of the published search. */
 static void dreams_say_when_they_were_found(void **state)
 {
@@ -683,6 +711,7 @@ int main(void)
         cmocka_unit_test(seeds_and_methods_differ),
         cmocka_unit_test(dreams_obey_their_options),
         cmocka_unit_test(numbers_are_those_of_the_text),
+        cmocka_unit_test(a_maximum_is_of_the_free_tokens),
         cmocka_unit_test(dreams_say_when_they_were_found),
         cmocka_unit_test(the_trajectory_keeps_texts_on_the_way),
         cmocka_unit_test(wrong_input_is_explained),

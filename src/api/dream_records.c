@@ -358,7 +358,9 @@ static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f,
     if (status == RV_OK) status = fresh_run(f, d, whole, P + n + d->suffix.count, err);
     free(whole);
     RV_TRY(status);
-    size_t row = rv_target_row(&d->target, f->values, 0, P + n + d->suffix.count);
+    // as in the search, the fixed prefix does not compete for the maximum
+    size_t row = rv_target_row(&d->target, f->values + P, P, n + d->suffix.count);
+    if (row != SIZE_MAX) row += P;
     for (size_t i = 0; i < n; i++) {
         double nll = (double)f->nll[P + i];
         bool scored = P + i > 0;
