@@ -1,0 +1,257 @@
+/* What is kept when a dream stops: interrupted, killed, on a full disk; and that it goes on from there. */
+#include "dreams.h"
+
+static char *timeless_file(const char *path)
+{
+    char *bytes;
+    size_t length;
+    rv_error err;
+    if (rv_read_file(&bytes, &length, path, 1 << 24, &err) != RV_OK)
+        fail_msg("%s", err.message);
+    char *text = timeless(bytes, length);
+    free(bytes);
+    return text;
+}
+
+typedef struct stopper {
+    size_t steps, after; /* of the search */
+} stopper;
+
+static bool stop_after(void *context, const rv_progress *event)
+{
+    stopper *s = context;
+    if (strcmp(event->what, "dreaming") == 0) s->steps++;
+    return s->steps < s->after;
+}
+
+/* Runs until `after` steps; the records hold what was found. */
+static void interrupt(const char *target, rv_dream_params p, size_t after)
+{
+    stopper s = {.after = after};
+    char *records;
+    size_t length;
+    rv_error err;
+    p.progress = stop_after, p.progress_context = &s;
+    assert_int_equal(rv_dream(model, target, &p, &records, &length, &err), RV_ERR_CANCELLED);
+    assert_non_null(records);
+    char *text = timeless(records, length);
+    assert_int_equal(count_of(text, "\"interrupted\""), 1);
+    assert_true(count_of(text, "\"type\":\"dream\"") > 0);
+    free(text);
+    free(records);
+}
+
+static void a_stopped_dream_goes_on_as_if_never_stopped(void **state)
+{
+    (void)state;
+    for (size_t m = 0; rv_dream_method(m, NULL); m++)
+        for (int variant = 0; variant < 3; variant++) {
+            const char *method = rv_dream_method(m, NULL), *path = tiny_path("run.jsonl");
+            if (variant == 1 && strcmp(method, "epo") != 0) continue;
+            if (variant == 2 && strcmp(method, "reverie") != 0) continue;
+            rv_dream_params p = usual_by(method);
+            p.as_published = variant == 1;
+            if (variant == 2) p.autoencoder = autoencoder;
+            char *whole = dream_with(model, "L1.N5", &p);
+            p.output = path;
+            p.resume = true;
+            unlink(path);
+            interrupt("L1.N5", p, 2);
+            interrupt("L1.N5", p, 3);
+            char *resumed = dream_with(model, "L1.N5", &p), *kept = timeless_file(path);
+            assert_string_equal(resumed, whole);
+            assert_string_equal(kept, whole);
+            assert_false(rv_file_exists(tiny_path("run.jsonl.journal")));
+            assert_false(rv_file_exists(tiny_path("run.jsonl.resumed")));
+            free(whole);
+            free(resumed);
+            free(kept);
+        }
+}
+
+static void a_resumption_that_is_interrupted_early_loses_nothing(void **state)
+{
+    (void)state;
+    const char *path = tiny_path("early.jsonl");
+    rv_dream_params p = usual(NULL);
+    p.method = "beam";
+    char *whole = dream_with(model, "L1.N5", &p);
+    p.output = path;
+    p.resume = true;
+    interrupt("L1.N5", p, 4);
+    char *before = timeless_file(path);
+    stopper s = {.after = 1};
+    char *records;
+    size_t length;
+    rv_error err;
+    p.progress = stop_after, p.progress_context = &s;
+    assert_int_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_ERR_CANCELLED);
+    char *told = timeless(records, length), *after = timeless_file(path);
+    assert_string_equal(after, before);
+    assert_string_equal(told, before);
+    p.progress = NULL;
+    char *resumed = dream_with(model, "L1.N5", &p);
+    assert_string_equal(resumed, whole);
+    free(records), free(whole), free(before), free(told), free(after), free(resumed);
+}
+
+static bool refuse_to_dream(void *context, const rv_progress *event)
+{
+    (void)context;
+    if (strcmp(event->what, "dreaming") == 0) fail_msg("dreamt again");
+    return true;
+}
+
+static void a_finished_dream_is_read_and_not_run_again(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(tiny_path("finished.jsonl"));
+    p.resume = true;
+    char *first = dream_with(model, "L0.N3", &p);
+    p.progress = refuse_to_dream;
+    char *second = dream_with(model, "L0.N3", &p), *kept = timeless_file(p.output);
+    assert_string_equal(first, second);
+    assert_string_equal(first, kept);
+    free(first), free(second), free(kept);
+}
+
+/* The journal of one run says nothing about another. */
+static void only_the_same_run_is_resumed(void **state)
+{
+    (void)state;
+    const char *path = tiny_path("mine.jsonl"), *one[] = {"Z"};
+    rv_dream_params p = usual(path);
+    p.resume = true;
+    interrupt("L1.N5", p, 2);
+    char *before = timeless_file(path), *records;
+    size_t length;
+    rv_error err;
+    rv_dream_params others[6] = {p, p, p, p, p, p};
+    const char *targets[6] = {"L1.N6", "-L1.N5", "L1.N5", "L1.N5", "L1.N5", "L1.N5"};
+    others[2].seed = 9;
+    others[3].method = "beam";
+    others[4].forbidden = one, others[4].forbidden_count = 1;
+    others[5].prefix = "a";
+    for (size_t i = 0; i < 6; i++) {
+        if (rv_dream(model, targets[i], &others[i], &records, &length, &err) != RV_ERR_USAGE)
+            fail_msg("%zu was resumed", i);
+        assert_non_null(
+            strstr(err.message, "holds another run (L1.N5 by reverie, seed 1, 9000"));
+        free(records);
+    }
+    char *after = timeless_file(path);
+    assert_string_equal(before, after);
+    free(before), free(after);
+}
+
+static void no_run_is_overwritten(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(tiny_path("once.jsonl"));
+    char *before = dream_with(model, "L0.N3", &p), *records;
+    size_t length;
+    rv_error err;
+    p.progress = refuse_to_dream;
+    assert_int_equal(rv_dream(model, "L0.N3", &p, &records, &length, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "holds a run already"));
+    char *after = timeless_file(p.output);
+    assert_string_equal(before, after);
+    free(before), free(after);
+}
+
+/* Somebody's file, named by mistake. */
+static void what_is_no_run_is_left_alone(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"eggs\nbread, no newline", "one line", "{}\n",
+                                        "[1, 2]"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        rv_dream_params p = usual(tiny_path("notes.txt"));
+        char *records, *after;
+        size_t length;
+        rv_error err;
+        p.resume = true;
+        p.progress = refuse_to_dream;
+        tiny_write("notes.txt", texts[i], strlen(texts[i]));
+        assert_int_not_equal(rv_dream(model, "L0.N3", &p, &records, &length, &err), RV_OK);
+        assert_non_null(strstr(err.message, "notes.txt"));
+        assert_int_equal(rv_read_file(&after, &length, p.output, 1 << 16, &err), RV_OK);
+        assert_string_equal(after, texts[i]);
+        free(after);
+    }
+}
+
+static void a_killed_run_leaves_what_the_next_one_needs(void **state)
+{
+    (void)state;
+    const char *path = tiny_path("killed.jsonl");
+    rv_dream_params p = usual(NULL);
+    char *whole = dream_with(model, "L1.N5", &p);
+    p.output = path, p.resume = true;
+    interrupt("L1.N5", p, 3);
+    // As a kill leaves it: a journal and a file that both end in the middle of an entry.
+    struct stat info;
+    assert_int_equal(stat(tiny_path("killed.jsonl.journal"), &info), 0);
+    assert_int_equal(truncate(tiny_path("killed.jsonl.journal"), info.st_size - 7), 0);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(truncate(path, info.st_size - 40), 0);
+    tiny_write("killed.jsonl.resumed", "{\"type\":\"ru", 11);
+    char *resumed = dream_with(model, "L1.N5", &p);
+    assert_string_equal(resumed, whole);
+    free(whole), free(resumed);
+}
+
+/* A limit on the size of files stands for a full disk: writing fails with EFBIG instead of ENOSPC. */
+static void a_full_disk_loses_nothing(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(NULL);
+    char *whole = dream_with(model, "L1.N5", &p);
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    p.output = tiny_path("full.jsonl"), p.resume = true;
+    // From "not even the corpus fits" to "the last records do not fit".
+    for (rlim_t size = 2000; size < 200000; size = size * 3 / 2) {
+        char *records;
+        size_t length;
+        rv_error err;
+        unlink(p.output);
+        small = before;
+        small.rlim_cur = size;
+        setrlimit(RLIMIT_FSIZE, &small);
+        rv_status status = rv_dream(model, "L1.N5", &p, &records, &length, &err);
+        setrlimit(RLIMIT_FSIZE, &before);
+        if (status != RV_OK) {
+            assert_int_equal(status, RV_ERR_IO);
+            assert_non_null(strstr(err.message, "--resume goes on"));
+            assert_non_null(strstr(err.message, "cannot write"));
+            char *text = timeless(records, length);
+            if (count_of(text, "\"type\":\"trajectory\""))
+                assert_true(count_of(text, "\"type\":\"dream\"") > 0);
+            free(text);
+        }
+        free(records);
+        char *resumed = dream_with(model, "L1.N5", &p);
+        assert_string_equal(resumed, whole);
+        free(resumed);
+        unlink(p.output);
+        if (status == RV_OK) break;
+    }
+    free(whole);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stopped_dream_goes_on_as_if_never_stopped),
+        cmocka_unit_test(a_resumption_that_is_interrupted_early_loses_nothing),
+        cmocka_unit_test(a_finished_dream_is_read_and_not_run_again),
+        cmocka_unit_test(only_the_same_run_is_resumed),
+        cmocka_unit_test(no_run_is_overwritten),
+        cmocka_unit_test(what_is_no_run_is_left_alone),
+        cmocka_unit_test(a_killed_run_leaves_what_the_next_one_needs),
+        cmocka_unit_test(a_full_disk_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
