@@ -61,8 +61,8 @@ static rv_status open_both(rv_autoencoder *ae, const char *folder, const char *m
     rv_checkpoint *ck;
     const char *name = model, *step;
     RV_TRY(open_file(&ck, folder, err));
-    rv_status status = name ? RV_OK : rv_text_metadata(&name, ck, "subject", err);
-    if (status == RV_OK) status = rv_text_metadata(&step, ck, "step", err);
+    rv_status status = name ? RV_OK : rv_checkpoint_metadata_string(&name, ck, "subject", err);
+    if (status == RV_OK) status = rv_checkpoint_metadata_string(&step, ck, "step", err);
     if (status == RV_OK) ae->step = (size_t)strtoull(step, NULL, 10);
     if (status == RV_OK) status = rv_model_open(&ae->model, name, params, err);
     rv_checkpoint_close(ck);

@@ -81,8 +81,9 @@ static rv_status load_classifier(rv_network *out, char *about, size_t room, cons
         status = rv_classifier_check(out, err);
         if (status != RV_OK) rv_context(err, status, "%s", rv_checkpoint_path(ck));
     }
-    if (status == RV_OK) status = rv_network_metadata(&accuracy, ck, "test_accuracy", err);
-    if (status == RV_OK) status = rv_network_metadata(&seed, ck, "seed", err);
+    if (status == RV_OK)
+        status = rv_checkpoint_metadata_string(&accuracy, ck, "test_accuracy", err);
+    if (status == RV_OK) status = rv_checkpoint_metadata_string(&seed, ck, "seed", err);
     if (status == RV_OK)
         snprintf(about, room, "%s (%zu parameters, seed %s, test accuracy %s)",
                  out->description, out->parameter_count, seed, accuracy);
@@ -94,7 +95,7 @@ static rv_status read_percentiles(rv_percentiles *out, const rv_checkpoint *ck, 
                                   rv_error *err)
 {
     const char *text;
-    RV_TRY(rv_network_metadata(&text, ck, key, err));
+    RV_TRY(rv_checkpoint_metadata_string(&text, ck, key, err));
     rv_status status = rv_percentiles_read(out, text, err);
     return status == RV_OK ? RV_OK
                            : rv_context(err, status, "%s: %s", rv_checkpoint_path(ck), key);
@@ -104,9 +105,9 @@ static rv_status read_autoencoder(job *j, const rv_checkpoint *ck, rv_error *err
 {
     rv_network encoder, decoder;
     const char *dataset, *seed, *loss;
-    RV_TRY(rv_network_metadata(&dataset, ck, "dataset", err));
-    RV_TRY(rv_network_metadata(&seed, ck, "seed", err));
-    RV_TRY(rv_network_metadata(&loss, ck, "test_loss", err));
+    RV_TRY(rv_checkpoint_metadata_string(&dataset, ck, "dataset", err));
+    RV_TRY(rv_checkpoint_metadata_string(&seed, ck, "seed", err));
+    RV_TRY(rv_checkpoint_metadata_string(&loss, ck, "test_loss", err));
     RV_TRY(read_percentiles(&j->norms, ck, "code_norms", err));
     RV_TRY(read_percentiles(&j->errors, ck, "reencoding_errors", err));
     RV_TRY(read_percentiles(&j->distances, ck, "neighbour_distances", err));

@@ -6,15 +6,6 @@
 
 #include "base/memory.h"
 
-rv_status rv_text_metadata(const char **out, const rv_checkpoint *ck, const char *key,
-                           rv_error *err)
-{
-    *out = json_string_value(json_object_get(rv_checkpoint_metadata(ck), key));
-    if (*out) return RV_OK;
-    return rv_fail(err, RV_ERR_FORMAT, "%s: metadata: expected a string '%s', found none",
-                   rv_checkpoint_path(ck), key);
-}
-
 rv_status rv_text_read_tensor(real *out, const rv_checkpoint *ck, const char *name,
                               size_t count, rv_error *err)
 {
@@ -105,7 +96,7 @@ static rv_status read_number(double *out, const rv_checkpoint *ck, const char *k
 {
     const char *text;
     char *end;
-    RV_TRY(rv_text_metadata(&text, ck, key, err));
+    RV_TRY(rv_checkpoint_metadata_string(&text, ck, key, err));
     *out = strtod(text, &end);
     if (end != text && !*end && isfinite(*out)) return RV_OK;
     return rv_fail(err, RV_ERR_FORMAT, "%s: metadata: %s: expected a number, found '%.40s'",
@@ -129,9 +120,9 @@ static rv_status read_config(rv_text_autoencoder_config *c, double *site_scale,
     c->bos = number >= 0 && number < 1e9 ? (int32_t)number : -1;
     RV_TRY(read_number(&c->noise, ck, "noise", err));
     RV_TRY(read_number(site_scale, ck, "site_scale", err));
-    RV_TRY(rv_text_metadata(&language_model, ck, "language_model", err));
+    RV_TRY(rv_checkpoint_metadata_string(&language_model, ck, "language_model", err));
     c->language_model = strcmp(language_model, "true") == 0;
-    RV_TRY(rv_text_metadata(&site, ck, "site", err));
+    RV_TRY(rv_checkpoint_metadata_string(&site, ck, "site", err));
     return rv_site_parse(&c->site, site, &subject->config, err);
 }
 
@@ -141,13 +132,13 @@ rv_status rv_text_autoencoder_read(rv_text_autoencoder **out, const rv_checkpoin
 {
     *out = NULL;
     const char *path = rv_checkpoint_path(ck), *kind, *name, *hash;
-    RV_TRY(rv_text_metadata(&kind, ck, "kind", err));
+    RV_TRY(rv_checkpoint_metadata_string(&kind, ck, "kind", err));
     if (strcmp(kind, "text autoencoder") != 0)
         return rv_fail(err, RV_ERR_FORMAT,
                        "%s: metadata: kind: expected 'text autoencoder', found '%.40s'", path,
                        kind);
-    RV_TRY(rv_text_metadata(&name, ck, "subject", err));
-    RV_TRY(rv_text_metadata(&hash, ck, "subject_hash", err));
+    RV_TRY(rv_checkpoint_metadata_string(&name, ck, "subject", err));
+    RV_TRY(rv_checkpoint_metadata_string(&hash, ck, "subject_hash", err));
     if (strcmp(hash, subject_hash) != 0)
         return rv_fail(
             err, RV_ERR_USAGE,

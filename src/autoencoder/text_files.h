@@ -21,10 +21,6 @@ rv_status rv_text_autoencoder_read(rv_text_autoencoder **out, const rv_checkpoin
                                    const rv_transformer *subject, const char *subject_hash,
                                    rv_error *err);
 
-/* A metadata value; an error if it is absent. Borrowed. */
-rv_status rv_text_metadata(const char **out, const rv_checkpoint *ck, const char *key,
-                           rv_error *err);
-
 /* All numbers of a tensor of so many, which must be finite. */
 rv_status rv_text_read_tensor(real *out, const rv_checkpoint *ck, const char *name,
                               size_t count, rv_error *err);

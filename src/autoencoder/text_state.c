@@ -102,16 +102,16 @@ static rv_status read_state(rv_text_training *t, const rv_checkpoint *ck, rv_err
     const char *path = t->settings->state, *settings, *step, *loss, *site, *curve;
     char expected[2048], *end;
     RV_TRY(describe(expected, sizeof expected, t, err));
-    RV_TRY(rv_text_metadata(&settings, ck, "settings", err));
+    RV_TRY(rv_checkpoint_metadata_string(&settings, ck, "settings", err));
     if (strcmp(settings, expected) != 0)
         return rv_fail(err, RV_ERR_USAGE,
                        "%s: the state of another training (%.400s); remove it or name another "
                        "output folder",
                        path, settings);
-    RV_TRY(rv_text_metadata(&step, ck, "step", err));
-    RV_TRY(rv_text_metadata(&loss, ck, "loss_sum", err));
-    RV_TRY(rv_text_metadata(&site, ck, "site_sum", err));
-    RV_TRY(rv_text_metadata(&curve, ck, "curve", err));
+    RV_TRY(rv_checkpoint_metadata_string(&step, ck, "step", err));
+    RV_TRY(rv_checkpoint_metadata_string(&loss, ck, "loss_sum", err));
+    RV_TRY(rv_checkpoint_metadata_string(&site, ck, "site_sum", err));
+    RV_TRY(rv_checkpoint_metadata_string(&curve, ck, "curve", err));
     t->step = (size_t)strtoull(step, &end, 10);
     t->loss_sum = strtod(loss, NULL);
     t->site_sum = strtod(site, NULL);

@@ -333,3 +333,12 @@ const json_t *rv_checkpoint_metadata(const rv_checkpoint *ck)
 {
     return ck->metadata;
 }
+
+rv_status rv_checkpoint_metadata_string(const char **out, const rv_checkpoint *ck,
+                                        const char *key, rv_error *err)
+{
+    *out = json_string_value(json_object_get(ck->metadata, key));
+    if (*out) return RV_OK;
+    return rv_fail(err, RV_ERR_FORMAT, "%s: metadata: expected a string '%s', found none",
+                   rv_checkpoint_path(ck), key);
+}

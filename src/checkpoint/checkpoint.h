@@ -91,6 +91,10 @@ const json_t *rv_checkpoint_config(const rv_checkpoint *ck);
  * any other format, and where there is none. */
 const json_t *rv_checkpoint_metadata(const rv_checkpoint *ck);
 
+/* One string of it (borrowed). RV_ERR_FORMAT if it is not there. */
+rv_status rv_checkpoint_metadata_string(const char **out, const rv_checkpoint *ck,
+                                        const char *key, rv_error *err);
+
 /* GGUF metadata. Integer getters accept any integer width that fits. All return false when the
  * key is absent or of another type. Strings are borrowed and not terminated. */
 bool rv_meta_string(const rv_checkpoint *ck, const char *key, const char **out, size_t *length);

@@ -171,6 +171,16 @@ static const command command_autoencoder_train = {
     .run = run_train,
 };
 
+/* Of a folder; `model`: where its language model is now, or NULL. */
+static rv_status open_autoencoder(rv_autoencoder **ae, const char *folder, const char *model,
+                                  const model_options *how, rv_error *err)
+{
+    rv_model_params params = model_params(how);
+    rv_status status = rv_autoencoder_open(ae, folder, model, &params, err);
+    if (status == RV_OK) end_progress();
+    return status;
+}
+
 /* ---- eval ------------------------------------------------------------------------------------ */
 
 static void print_card(const rv_autoencoder_card *c)
@@ -228,9 +238,7 @@ static int run_eval(const command *self, int argc, char **argv)
     rv_autoencoder *ae;
     rv_autoencoder_card card;
     rv_error err;
-    rv_model_params params = model_params(&how);
-    if (rv_autoencoder_open(&ae, rest.items[0], model, &params, &err) != RV_OK)
-        return fail(&err);
+    if (open_autoencoder(&ae, rest.items[0], model, &how, &err) != RV_OK) return fail(&err);
     rv_status status =
         rv_autoencoder_evaluate(&card, ae, corpus.items, corpus.count, (size_t)texts,
                                 (uint64_t)seed, show_progress, NULL, &err);
@@ -313,10 +321,7 @@ static int run_reconstruct(const command *self, int argc, char **argv)
     if (code >= 0) return code;
     rv_autoencoder *ae;
     rv_error err;
-    rv_model_params params = model_params(&how);
-    if (rv_autoencoder_open(&ae, rest.items[0], model, &params, &err) != RV_OK)
-        return fail(&err);
-    end_progress();
+    if (open_autoencoder(&ae, rest.items[0], model, &how, &err) != RV_OK) return fail(&err);
     code = EXIT_OK;
     for (size_t i = 1; i < rest.count && code == EXIT_OK; i++)
         code = show_reconstruction(ae, rest.items[i], noise, (uint64_t)seed, json);
@@ -359,10 +364,7 @@ static int run_interpolate(const command *self, int argc, char **argv)
     rv_autoencoder *ae;
     rv_interpolation p;
     rv_error err;
-    rv_model_params params = model_params(&how);
-    if (rv_autoencoder_open(&ae, rest.items[0], model, &params, &err) != RV_OK)
-        return fail(&err);
-    end_progress();
+    if (open_autoencoder(&ae, rest.items[0], model, &how, &err) != RV_OK) return fail(&err);
     rv_status status =
         rv_autoencoder_interpolate(&p, ae, rest.items[1], strlen(rest.items[1]), rest.items[2],
                                    strlen(rest.items[2]), (size_t)steps, &err);

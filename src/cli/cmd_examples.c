@@ -119,11 +119,10 @@ static void print_text(const rv_examples *examples, size_t top)
 
 static int run(const command *self, int argc, char **argv)
 {
-    rv_model_params open = rv_model_params_default();
+    model_options how = MODEL_OPTIONS_DEFAULT;
     rv_examples_params p = rv_examples_params_default();
     string_list corpus = {0};
-    int64_t tokens = 0, top = 5, before = (int64_t)p.before, threads = 0;
-    int bos = -1;
+    int64_t tokens = 0, top = 5, before = (int64_t)p.before;
     bool json = false;
     const option options[] = {
         {"corpus", 'c', OPTION_LIST, &corpus, "FILE", "text to search; may be repeated"},
@@ -133,22 +132,21 @@ static int run(const command *self, int argc, char **argv)
          "examples shown at either end, up to 64 (default 5)"},
         {"before", 0, OPTION_INTEGER, &before, "N",
          "tokens shown up to the strong one (default 32)"},
-        {"bos", 0, OPTION_CHOICE, &bos, NULL,
+        {"bos", 0, OPTION_CHOICE, &how.bos, NULL,
          "begin windows with BOS or the document separator (default)"},
         {"exact", 0, OPTION_FLAG, &p.exact, NULL,
          "read the corpus in float32 throughout, not in bf16 first"},
         {"output", 'o', OPTION_STRING, &p.output, "RUN",
          "file of the records (JSON lines), which reverie report shows"},
-        {"threads", 't', OPTION_INTEGER, &threads, "N", "default: all processors"},
+        {"threads", 't', OPTION_INTEGER, &how.threads, "N", "default: all processors"},
         {"json", 0, OPTION_FLAG, &json, NULL,
          "print one JSON object (docs/formats.md, \"examples\")"},
         {0}};
     arguments rest;
     int code = options_parse(&rest, argc, argv, self, options);
     if (code >= 0) return code;
-    open.threads = (int)threads;
-    open.bos = bos < 0 ? RV_BOS_AUTO : bos ? RV_BOS_ADD : RV_BOS_OMIT;
-    open.progress = p.progress = show_progress;
+    rv_model_params open = model_params(&how);
+    p.progress = show_progress;
     p.corpus = corpus.items, p.corpus_count = corpus.count;
     p.corpus_tokens = (uint64_t)tokens, p.before = (uint64_t)before;
     rv_model *model;

@@ -58,11 +58,10 @@ static void print_text(const rv_survey_summary *s)
 
 static int run(const command *self, int argc, char **argv)
 {
-    rv_model_params open = rv_model_params_default();
+    model_options how = MODEL_OPTIONS_DEFAULT;
     rv_survey_params p = rv_survey_params_default();
     string_list corpus = {0};
-    int64_t tokens = 0, top = (int64_t)p.top, peaks = (int64_t)p.peaks, threads = 0;
-    int bos = -1;
+    int64_t tokens = 0, top = (int64_t)p.top, peaks = (int64_t)p.peaks;
     bool json = false;
     const option options[] = {
         {"corpus", 'c', OPTION_LIST, &corpus, "FILE", "text to read; may be repeated"},
@@ -72,20 +71,19 @@ static int run(const command *self, int argc, char **argv)
          "places kept of each neuron at either end (default 20)"},
         {"peaks", 0, OPTION_INTEGER, &peaks, "N", "neurons shown (default 20)"},
         {"fast", 0, OPTION_FLAG, &p.fast, NULL, "compute in bf16"},
-        {"bos", 0, OPTION_CHOICE, &bos, NULL,
+        {"bos", 0, OPTION_CHOICE, &how.bos, NULL,
          "begin windows with BOS or the document separator (default)"},
         {"output", 'o', OPTION_STRING, &p.output, "FILE",
          "a line for every neuron (JSON lines)"},
-        {"threads", 't', OPTION_INTEGER, &threads, "N", "default: all processors"},
+        {"threads", 't', OPTION_INTEGER, &how.threads, "N", "default: all processors"},
         {"json", 0, OPTION_FLAG, &json, NULL,
          "print one JSON object (docs/formats.md, \"survey\")"},
         {0}};
     arguments rest;
     int code = options_parse(&rest, argc, argv, self, options);
     if (code >= 0) return code;
-    open.threads = (int)threads;
-    open.bos = bos < 0 ? RV_BOS_AUTO : bos ? RV_BOS_ADD : RV_BOS_OMIT;
-    open.progress = p.progress = show_progress;
+    rv_model_params open = model_params(&how);
+    p.progress = show_progress;
     p.corpus = corpus.items, p.corpus_count = corpus.count;
     p.corpus_tokens = (uint64_t)tokens;
     p.top = (uint64_t)top, p.peaks = (uint64_t)peaks;

@@ -112,15 +112,15 @@ static rv_status read_state(rv_learner_run *t, const rv_checkpoint *ck, rv_error
     const char *path = t->settings->state, *settings, *step, *loss, *curve;
     char expected[4096], *end;
     RV_TRY(describe(expected, sizeof expected, t, err));
-    RV_TRY(rv_network_metadata(&settings, ck, "settings", err));
+    RV_TRY(rv_checkpoint_metadata_string(&settings, ck, "settings", err));
     if (strcmp(settings, expected) != 0)
         return rv_fail(err, RV_ERR_USAGE,
                        "%s: the state of another training (%.300s); remove it or name another "
                        "output",
                        path, settings);
-    RV_TRY(rv_network_metadata(&step, ck, "step", err));
-    RV_TRY(rv_network_metadata(&loss, ck, "epoch_loss", err));
-    RV_TRY(rv_network_metadata(&curve, ck, "curve", err));
+    RV_TRY(rv_checkpoint_metadata_string(&step, ck, "step", err));
+    RV_TRY(rv_checkpoint_metadata_string(&loss, ck, "epoch_loss", err));
+    RV_TRY(rv_checkpoint_metadata_string(&curve, ck, "curve", err));
     t->step = (size_t)strtoull(step, &end, 10);
     t->epoch_loss = strtod(loss, NULL);
     if (*end || t->step > t->settings->epochs * t->steps || !read_curve(t->curve, curve) ||

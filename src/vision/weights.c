@@ -62,15 +62,6 @@ done:
     return status;
 }
 
-rv_status rv_network_metadata(const char **out, const rv_checkpoint *ck, const char *key,
-                              rv_error *err)
-{
-    *out = json_string_value(json_object_get(rv_checkpoint_metadata(ck), key));
-    if (*out) return RV_OK;
-    return rv_fail(err, RV_ERR_FORMAT, "%s: metadata: expected a string '%s', found none",
-                   rv_checkpoint_path(ck), key);
-}
-
 rv_status rv_network_read_parameters(real *parameters, const rv_network *net,
                                      const rv_checkpoint *ck, const char *name, rv_error *err)
 {
@@ -107,7 +98,7 @@ rv_status rv_network_read(rv_network *out, const rv_checkpoint *ck, const char *
     const char *description;
     *out = (rv_network){0};
     snprintf(key, sizeof key, "%.32s.network", name);
-    RV_TRY(rv_network_metadata(&description, ck, key, err));
+    RV_TRY(rv_checkpoint_metadata_string(&description, ck, key, err));
     rv_status status = rv_network_init(out, description, err);
     if (status != RV_OK) return rv_context(err, status, "%s", rv_checkpoint_path(ck));
     status = rv_network_read_parameters(out->parameters, out, ck, name, err);

@@ -26,8 +26,4 @@ rv_status rv_network_read(rv_network *out, const rv_checkpoint *ck, const char *
 rv_status rv_network_read_parameters(real *parameters, const rv_network *net,
                                      const rv_checkpoint *ck, const char *name, rv_error *err);
 
-/* A metadata value; an error if it is absent. Borrowed. */
-rv_status rv_network_metadata(const char **out, const rv_checkpoint *ck, const char *key,
-                              rv_error *err);
-
 #endif
