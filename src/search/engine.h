@@ -35,6 +35,7 @@ typedef struct rv_engine {
     real *weights;      /* (rows) or one per member */
     real *gathered;     /* (rows, C) */
     size_t *picked;     /* (members) */
+    size_t *fresh;      /* (members) those that must be computed */
     rv_text text;
     rv_ids encoded;
 } rv_engine;

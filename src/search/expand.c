@@ -79,7 +79,7 @@ rv_effects rv_search_effects(const rv_search *s, const rv_member *m, size_t i)
     rv_engine *e = s->engine;
     size_t V = s->problem->model->config.vocabulary, row;
     if (e->resident) {
-        row = (size_t)(m - s->members) * s->params.most + i;
+        row = m->table + i;
     } else {
         if (e->held != m || i < e->held_first || i >= e->held_first + e->held_count) {
             size_t left, most = e->plan.table_rows;
@@ -105,14 +105,14 @@ double rv_search_token_nll(const rv_search *s, const rv_member *m, size_t i, int
 }
 
 /* Keeps the gradient at the inputs of the members' free tokens, with respect to the table of embeddings. */
-static void keep_gradient(const rv_search *s, size_t from, size_t count, bool of_g)
+static void keep_gradient(const rv_search *s, const size_t *which, size_t count, bool of_g)
 {
     const rv_config *c = &s->problem->model->config;
     const rv_engine *e = s->engine;
     const real *gradient = rv_pass_input_gradient(e->expanding);
     real scale = (real)c->embedding_scale;
     for (size_t k = 0; k < count; k++) {
-        rv_member *m = &s->members[from + k];
+        rv_member *m = &s->members[which[k]];
         real *to = of_g ? m->g_gradient : m->nll_gradient;
         for (size_t i = 0; i < m->at.length * c->width; i++) to[i] = scale * gradient[i];
         gradient += e->sequences[k].count * c->width;
@@ -129,24 +129,24 @@ static void backward_target(rv_search *s, rv_tap *taps, size_t count)
     rv_pass_backward(e->expanding, NULL, NULL);
 }
 
-static void backward_losses(rv_search *s, rv_tap *taps, size_t from, size_t count)
+static void backward_losses(rv_search *s, rv_tap *taps, const size_t *which, size_t count)
 {
     rv_engine *e = s->engine;
     for (size_t i = 0; i < RV_TARGET_TAPS; i++) taps[i].seed = NULL;
     for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++)
         for (size_t i = 0; i < e->sequences[k].count; i++)
-            e->weights[row + i] = i < s->members[from + k].at.length;
+            e->weights[row + i] = i < s->members[which[k]].at.length;
     rv_pass_backward(e->expanding, e->weights, NULL);
 }
 
-static rv_status run_members(rv_search *s, rv_tap *taps, size_t from, size_t count,
+static rv_status run_members(rv_search *s, rv_tap *taps, const size_t *which, size_t count,
                              rv_error *err)
 {
     rv_engine *e = s->engine;
     const rv_problem *q = s->problem;
     size_t rows = 0;
     for (size_t k = 0; k < count; k++) {
-        rv_member *m = &s->members[from + k];
+        rv_member *m = &s->members[which[k]];
         int32_t *ids = e->ids + rows;
         memcpy(ids, m->at.ids, m->at.length * sizeof *ids);
         memcpy(ids + m->at.length, q->suffix.items, q->suffix.count * sizeof *ids);
@@ -156,8 +156,6 @@ static rv_status run_members(rv_search *s, rv_tap *taps, size_t from, size_t cou
                                         .shared = e->fixed_count,
                                         .save = m->cache};
         rows += e->sequences[k].count;
-        s->work.forward += m->at.length;
-        s->work.backward += 2 * m->at.length;
     }
     for (size_t i = 0; i < RV_TARGET_TAPS; i++)
         taps[i] = (rv_tap){.site = {RV_SITE_UNEMBED_IN, 0}}; // logit targets are seeded here
@@ -169,42 +167,99 @@ static rv_status run_members(rv_search *s, rv_tap *taps, size_t from, size_t cou
     return RV_OK;
 }
 
-/* Members [from, from + count) in one pass. */
-static rv_status expand_together(rv_search *s, size_t from, size_t count, rv_error *err)
+/* These members in one pass. */
+static rv_status expand_together(rv_search *s, const size_t *which, size_t count, rv_error *err)
 {
     rv_engine *e = s->engine;
     rv_tap taps[RV_TARGET_TAPS];
-    RV_TRY(run_members(s, taps, from, count, err));
+    RV_TRY(run_members(s, taps, which, count, err));
     for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++) {
         for (size_t i = 0; i < e->sequences[k].count; i++)
-            s->members[from + k].values[i] = (double)e->values[row + i];
+            s->members[which[k]].values[i] = (double)e->values[row + i];
         e->picked[k] = rv_target_row(s->problem->target, e->values + row, e->fixed_count,
                                      e->sequences[k].count);
     }
     backward_target(s, taps, count);
-    keep_gradient(s, from, count, true);
-    backward_losses(s, taps, from, count);
-    keep_gradient(s, from, count, false);
+    keep_gradient(s, which, count, true);
+    backward_losses(s, taps, which, count);
+    keep_gradient(s, which, count, false);
     return RV_OK;
+}
+
+static bool same_text(const rv_candidate *a, const rv_candidate *b)
+{
+    return a->length == b->length && memcmp(a->ids, b->ids, a->length * sizeof *a->ids) == 0;
+}
+
+/* The first of the candidates with the text of number k. */
+static size_t first_like(const rv_candidate *const *candidates, size_t k)
+{
+    size_t i = 0;
+    while (!same_text(candidates[i], candidates[k])) i++;
+    return i;
+}
+
+/* Moves what is known of this text, if it is the text of a member from k on, to place k. */
+static bool recall(rv_search *s, const rv_candidate *candidate, size_t k)
+{
+    for (size_t i = k; i < s->member_count; i++) {
+        rv_member *m = &s->members[i], moved = *m;
+        if (m->table != m->own || !same_text(&m->at, candidate)) continue;
+        *m = s->members[k];
+        s->members[k] = moved;
+        return true;
+    }
+    return false;
+}
+
+/* Makes a member hold what one with the same text holds. */
+static void imitate(const rv_search *s, rv_member *m, const rv_member *like)
+{
+    size_t numbers = like->at.length * s->problem->model->config.width;
+    rv_prefix_copy(m->cache, like->cache);
+    memcpy(m->values, like->values, s->engine->span * sizeof *m->values);
+    memcpy(m->g_gradient, like->g_gradient, numbers * sizeof *m->g_gradient);
+    memcpy(m->nll_gradient, like->nll_gradient, numbers * sizeof *m->nll_gradient);
+    m->table = like->table;
+}
+
+/* Seats the candidates, and lists in `fresh` those whose text is neither another's before them nor known from the
+ * last time. Returns how many. */
+static size_t seat(rv_search *s, const rv_candidate *const *candidates, size_t count)
+{
+    size_t fresh = 0;
+    for (size_t k = 0; k < count; k++) {
+        bool twin = first_like(candidates, k) < k, known = !twin && recall(s, candidates[k], k);
+        rv_member *m = &s->members[k];
+        int32_t *ids = m->at.ids;
+        memcpy(ids, candidates[k]->ids, candidates[k]->length * sizeof *ids);
+        m->at = *candidates[k];
+        m->at.ids = ids;
+        m->table = m->own;
+        if (!twin && !known) s->engine->fresh[fresh++] = k;
+    }
+    return fresh;
 }
 
 rv_status rv_search_expand(rv_search *s, const rv_candidate *const *candidates, size_t count,
                            rv_error *err)
 {
     rv_engine *e = s->engine;
-    for (size_t k = 0; k < count; k++) {
-        rv_member *m = &s->members[k];
-        int32_t *ids = m->at.ids;
-        memcpy(ids, candidates[k]->ids, candidates[k]->length * sizeof *ids);
-        m->at = *candidates[k];
-        m->at.ids = ids;
-    }
+    size_t fresh = seat(s, candidates, count);
     e->held = NULL;
-    for (size_t from = 0, together; from < count; from += together) {
-        together = count - from < e->plan.expanded ? count - from : e->plan.expanded;
-        RV_TRY(expand_together(s, from, together, err));
+    for (size_t from = 0, together; from < fresh; from += together) {
+        together = fresh - from < e->plan.expanded ? fresh - from : e->plan.expanded;
+        RV_TRY(expand_together(s, e->fresh + from, together, err));
     }
-    for (size_t k = 0; e->resident && k < count; k++)
-        fill_tables(s, &s->members[k], k * s->params.most, 0, s->members[k].at.length);
+    for (size_t k = 0; e->resident && k < fresh; k++) {
+        const rv_member *m = &s->members[e->fresh[k]];
+        fill_tables(s, m, m->own, 0, m->at.length);
+    }
+    for (size_t k = 0; k < count; k++) {
+        size_t like = first_like(candidates, k);
+        if (like < k) imitate(s, &s->members[k], &s->members[like]);
+        s->work.forward += candidates[k]->length;
+        s->work.backward += 2 * candidates[k]->length;
+    }
     return RV_OK;
 }

@@ -50,6 +50,7 @@ static rv_status new_members(rv_search *s, size_t count, rv_error *err)
         RV_TRY(RV_NEW(m->values, s->engine->span, err));
         RV_TRY(RV_NEW(m->g_gradient, n * C, err));
         RV_TRY(RV_NEW(m->nll_gradient, n * C, err));
+        m->own = m->table = i * n;
     }
     return RV_OK;
 }
@@ -190,6 +191,7 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
     RV_TRY(RV_NEW(e->weights, larger(expanded, 1), err));
     RV_TRY(RV_NEW(e->gathered, larger(expanded, s->params.most) * c->width, err));
     RV_TRY(RV_NEW(e->picked, larger(members, 1), err));
+    RV_TRY(RV_NEW(e->fresh, larger(members, 1), err));
     RV_TRY(rv_memo_open(&e->memo, s->params.journal, err));
     return new_members(s, members, err);
 }
@@ -233,7 +235,8 @@ static void free_engine(rv_engine *e)
     void *const owned[] = {e->sequences, e->batch,    e->running,    e->kept,      e->wanted,
                            e->ids,       e->pending,  e->keys,       e->tapped,    e->seed,
                            e->values,    e->table_dg, e->table_dnll, e->table_nll, e->nll,
-                           e->logits,    e->weights,  e->gathered,   e->picked};
+                           e->logits,    e->weights,  e->gathered,   e->picked,
+                           e->fresh};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     rv_text_release(&e->text);
     rv_ids_release(&e->encoded);

@@ -100,6 +100,7 @@ typedef struct rv_member {
     double *values;   /* (most) f at its free positions */
     /* (most, C) gradients at the embeddings of its free tokens: of g, and of the tokens' summed nll */
     real *g_gradient, *nll_gradient;
+    size_t own, table; /* first rows of tables: its own; and those it has, perhaps another's */
 } rv_member;
 
 typedef struct rv_search {
