@@ -32,7 +32,7 @@ static rv_pass *new_pass(const bench *b, bool keep, int threads)
     rv_pass *pass;
     rv_error err;
     rv_pass_options options = {
-        .rows = MAX_ROWS, .sequences = 8, .keep = keep, .threads = threads};
+        .rows = MAX_ROWS, .sequences = 8, .keep = keep, .select = !keep, .threads = threads};
     assert_int_equal(rv_pass_new(&pass, b->model, &options, &err), RV_OK);
     return pass;
 }
@@ -186,31 +186,55 @@ static void threads_change_nothing(const bench *b)
     free(gradient);
 }
 
-/* Half the layers, then only some of the sequences. */
+/* Finishes the kept: `first` and `second` tokens of the text that `alone` is of. */
+static void ends_like(const bench *b, rv_pass *pass, const size_t *kept, const outcome *alone,
+                      size_t first, size_t second)
+{
+    size_t rows[MAX_ROWS];
+    real *logits = rv_alloc(MAX_ROWS * b->V, sizeof *logits);
+    rv_pass_select(pass, kept, second ? 2 : 1);
+    rv_pass_finish(pass);
+    assert_int_equal(rv_pass_rows(pass), first + second);
+    for (size_t r = 0; r < first + second; r++) rows[r] = r;
+    rv_pass_logits(pass, logits, rows, first + second);
+    same_bits(b, "logits of those that were kept", logits, alone->logits, first * b->V);
+    same_bits(b, "logits of those that were kept", logits + first * b->V, alone->logits,
+              second * b->V);
+    free(logits);
+}
+
+/* A part of the layers, then only some of the sequences; and others; from between two blocks and, where one neuron
+ * was read, from within one. */
 static void leaving_sequences_out_changes_nothing(const bench *b, rv_pass *pass)
 {
-    size_t T = b->fixture.length[0], layers = b->model->config.layers, rows[MAX_ROWS];
+    const rv_config *c = &b->model->config;
+    size_t T = b->fixture.length[0], layer = c->layers / 2, F = c->mlp_width;
     int32_t other[MAX_ROWS];
-    real *logits = rv_alloc(MAX_ROWS * b->V, sizeof *logits);
+    real *post = rv_alloc(MAX_ROWS * F, sizeof *post);
     rv_error err;
     for (size_t i = 0; i < T; i++) other[i] = (b->fixture.ids[0][i] + 1) % (int32_t)b->V;
     rv_sequence three[] = {{.ids = other, .count = T},
                            {.ids = b->fixture.ids[0], .count = T},
                            {.ids = b->fixture.ids[0], .count = T - 4}};
+    rv_tap tap = {.site = {RV_SITE_MLP_POST, (int)layer}, .value = post};
+    assert_int_equal(rv_pass_begin(pass, three, 3, &tap, 1, &err), RV_OK);
+    rv_pass_forward(pass, layer + 1);
     outcome alone = outcome_of(pass, b, &three[1], 1);
-    assert_int_equal(rv_pass_begin(pass, three, 3, NULL, 0, &err), RV_OK);
-    rv_pass_forward(pass, layers / 2);
-    rv_pass_select(pass, (size_t[]){1, 2}, 2);
-    rv_pass_forward(pass, layers);
-    rv_pass_finish(pass);
-    assert_int_equal(rv_pass_rows(pass), 2 * T - 4);
-    for (size_t r = 0; r < 2 * T - 4; r++) rows[r] = r;
-    rv_pass_logits(pass, logits, rows, 2 * T - 4);
-    same_bits(b, "logits of those that were kept", logits, alone.logits, T * b->V);
-    same_bits(b, "logits of those that were kept", logits + T * b->V, alone.logits,
-              (T - 4) * b->V);
+    for (int within = 0; within <= !c->parallel_residual; within++) {
+        assert_int_equal(rv_pass_begin(pass, three, 3, NULL, 0, &err), RV_OK);
+        if (within) {
+            real one[MAX_ROWS];
+            rv_pass_neuron(pass, one, layer, F - 1);
+            for (size_t r = 0; r < 3 * T - 4; r++)
+                same_bits(b, "one neuron", &one[r], &post[r * F + F - 1], 1);
+        } else
+            rv_pass_forward(pass, layer);
+        ends_like(b, pass, (size_t[]){1, 2}, &alone, T, T - 4);
+        ends_like(b, pass, (size_t[]){2}, &alone, T - 4, 0);
+        ends_like(b, pass, (size_t[]){1, 2}, &alone, T, T - 4);
+    }
     release(&alone);
-    free(logits);
+    free(post);
 }
 
 /* Two columns of a site, read and seeded, against the whole of it. */

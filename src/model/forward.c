@@ -181,25 +181,34 @@ static void second_norm(rv_pass *p, size_t layer, const rv_layer_values *v, real
                   v->ln2_rstd);
 }
 
-static void run_block(rv_pass *p, size_t layer)
+/* A block up to its MLP. */
+static void begin_block(rv_pass *p, size_t layer)
 {
     const rv_config *c = &p->model->config;
     const rv_layer_values *v = &p->layers[layer];
-    size_t C = c->width, bytes = p->rows * C * sizeof(real);
-    real *next = layer + 1 < c->layers ? p->layers[layer + 1].resid_pre : p->stream;
+    size_t C = c->width;
     rv_visit(p, RV_SITE_RESID_PRE, layer, v->resid_pre, C, C);
     rv_norm_forward(p, v->n1, v->ln1_mean, v->ln1_rstd, v->resid_pre,
                     &p->model->blocks[layer].ln1);
     rv_visit_norm(p, RV_SITE_LN1_SCALE, RV_SITE_LN1_NORMALIZED, layer, v->resid_pre,
                   v->ln1_mean, v->ln1_rstd);
     if (c->parallel_residual) second_norm(p, layer, v, v->resid_pre);
-    if (v->resid_mid != v->resid_pre) memcpy(v->resid_mid, v->resid_pre, bytes);
+    if (v->resid_mid != v->resid_pre)
+        memcpy(v->resid_mid, v->resid_pre, p->rows * C * sizeof(real));
     attention_block(p, layer, v);
+}
+
+static void end_block(rv_pass *p, size_t layer)
+{
+    const rv_config *c = &p->model->config;
+    const rv_layer_values *v = &p->layers[layer];
+    size_t C = c->width;
+    real *next = layer + 1 < c->layers ? p->layers[layer + 1].resid_pre : p->stream;
     if (!c->parallel_residual) {
         rv_visit(p, RV_SITE_RESID_MID, layer, v->resid_mid, C, C);
         second_norm(p, layer, v, v->resid_mid);
     }
-    if (next != v->resid_mid) memcpy(next, v->resid_mid, bytes);
+    if (next != v->resid_mid) memcpy(next, v->resid_mid, p->rows * C * sizeof(real));
     mlp_block(p, layer, v, next);
     rv_visit(p, RV_SITE_RESID_POST, layer, next, C, C);
 }
@@ -207,7 +216,46 @@ static void run_block(rv_pass *p, size_t layer)
 void rv_pass_forward(rv_pass *p, size_t end)
 {
     if (end > p->model->config.layers) end = p->model->config.layers;
-    while (p->next_layer < end) run_block(p, p->next_layer++);
+    for (; p->next_layer < end; p->next_layer++) {
+        if (!p->midway) begin_block(p, p->next_layer);
+        end_block(p, p->next_layer);
+        p->midway = false;
+    }
+}
+
+/* The panel of a matrix that has this output. */
+static rv_matrix panel_of(const rv_matrix *m, size_t output)
+{
+    size_t first = output / m->width * m->width, left = m->M - first;
+    rv_matrix panel = *m;
+    panel.M = left < m->width ? left : m->width;
+    panel.panels = 1;
+    panel.data += first * m->K;
+    if (m->bias) panel.bias += first;
+    if (m->narrow) panel.narrow += first * ((m->K + 1) / 2) * 2;
+    return panel;
+}
+
+void rv_pass_neuron(rv_pass *p, real *post, size_t layer, size_t neuron)
+{
+    const rv_config *c = &p->model->config;
+    const rv_layer_values *v = &p->layers[layer];
+    const rv_matrix *m = &p->model->blocks[layer].up;
+    size_t W = m->width, linear = c->mlp_width + neuron;
+    real *pre = p->panels, *up = c->gated ? pre + p->rows * W : NULL;
+    rv_pass_forward(p, layer);
+    begin_block(p, layer);
+    p->midway = true;
+    second_norm(p, layer, v, v->resid_mid);
+    rv_matrix panel = panel_of(m, neuron);
+    multiply(p, pre, W, v->n2, c->width, &panel, RV_STORE);
+    if (up) {
+        panel = panel_of(m, linear);
+        multiply(p, up, W, v->n2, c->width, &panel, RV_STORE);
+        up += linear % W;
+    }
+    p->model->kernels->activation_forward(post, 1, pre + neuron % W, W, up, W, p->rows, 1,
+                                          c->activation, p->options.threads);
 }
 
 void rv_pass_finish(rv_pass *p)

@@ -82,6 +82,10 @@ static size_t place_all(rv_pass *p, real *base)
     p->label_logit = place(&l, R);
     p->weights = place(&l, R);
     p->ones = place(&l, C > c->head_size ? C : c->head_size);
+    if (p->options.select) {
+        p->parked_stream = place(&l, R * C);
+        p->panels = place(&l, 2 * R * p->model->kernels->panel_width);
+    }
     if (p->options.keep) {
         p->dstream = place(&l, R * C);
         p->dbranch = place(&l, R * C);
@@ -128,6 +132,7 @@ static rv_status allocate(rv_pass *p, rv_error *err)
     RV_TRY(RV_NEW(p->index, R, err));
     RV_TRY(RV_NEW(p->labels, R, err));
     RV_TRY(RV_NEW(p->selected, S, err));
+    RV_TRY(RV_NEW(p->parked_spans, S, err));
     RV_TRY(RV_NEW(p->segments, S * RV_PREFIX_DEPTH_MAX, err));
     RV_TRY(RV_NEW(p->attention, S, err));
     RV_TRY(RV_NEW(p->maps, S, err));
@@ -163,9 +168,9 @@ rv_status rv_pass_new(rv_pass **out, const rv_transformer *model,
 void rv_pass_free(rv_pass *p)
 {
     if (!p) return;
-    void *const owned[] = {p->spans,    p->ids,      p->position,  p->index, p->labels,
-                           p->selected, p->segments, p->attention, p->maps,  p->map_offset,
-                           p->dscores,  p->dpattern, p->layers,    p->arena};
+    void *const owned[] = {p->spans,    p->ids,          p->position, p->index,     p->labels,
+                           p->selected, p->parked_spans, p->segments, p->attention, p->maps,
+                           p->map_offset, p->dscores,    p->dpattern, p->layers,    p->arena};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     free(p);
 }
@@ -305,7 +310,8 @@ rv_status rv_pass_begin(rv_pass *p, const rv_sequence *sequences, size_t count,
     p->taps = taps;
     p->tap_count = tap_count;
     p->next_layer = 0;
-    p->finished = false;
+    p->midway = p->finished = false;
+    p->parked = NULL;
     number_rows(p);
     for (size_t s = 0; s < count; s++) {
         rv_prefix *save = sequences[s].save;
@@ -321,18 +327,31 @@ rv_status rv_pass_begin(rv_pass *p, const rv_sequence *sequences, size_t count,
     return RV_OK;
 }
 
+static void park(rv_pass *p)
+{
+    memcpy(p->parked_stream, p->stream, p->rows * p->model->config.width * sizeof *p->stream);
+    memcpy(p->parked_spans, p->spans, p->sequence_count * sizeof *p->spans);
+    p->parked = p->sequences;
+    p->parked_layer = p->next_layer;
+    p->parked_midway = p->midway;
+}
+
 void rv_pass_select(rv_pass *p, const size_t *kept, size_t count)
 {
     size_t C = p->model->config.width, row = 0;
+    if (!p->parked) park(p);
     for (size_t i = 0; i < count; i++) {
-        rv_row_span from = p->spans[kept[i]];
-        memmove(p->stream + row * C, p->stream + from.row * C,
-                from.count * C * sizeof *p->stream);
-        p->selected[i] = p->sequences[kept[i]];
+        rv_row_span from = p->parked_spans[kept[i]];
+        memcpy(p->stream + row * C, p->parked_stream + from.row * C,
+               from.count * C * sizeof *p->stream);
+        p->selected[i] = p->parked[kept[i]];
         row += from.count;
     }
     p->sequences = p->selected;
     p->sequence_count = count;
+    p->next_layer = p->parked_layer;
+    p->midway = p->parked_midway;
+    p->finished = false;
     number_rows(p);
 }
 

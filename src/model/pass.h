@@ -29,6 +29,7 @@ typedef struct rv_pass_options {
     size_t
         positions; /* at most so many positions in a sequence, prefix included; 0: the context */
     bool keep;     /* keep what backward needs (every layer's values) */
+    bool select;   /* room for rv_pass_neuron and rv_pass_select */
     int threads;   /* 0: as many as there are processors */
     bool
         narrow; /* products in bf16 where the model has narrow weights: for screening, without keep */
@@ -89,7 +90,13 @@ rv_status rv_pass_begin(rv_pass *pass, const rv_sequence *sequences, size_t coun
 /* Runs the blocks that are left before layer `end` (at most all of them). */
 void rv_pass_forward(rv_pass *pass, size_t end);
 
-/* Goes on with the sequences kept[0..count), ascending indices, only: without `keep`, without taps. */
+/* Runs the blocks before `layer`, its attention, and one neuron of its MLP: post (rows). The rest of the block waits
+ * for what comes next. Needs `select`; without `keep` or taps; for blocks that are not parallel. */
+void rv_pass_neuron(rv_pass *pass, real *post, size_t layer, size_t neuron);
+
+/* Goes on with the sequences kept[0..count) only (ascending indices into the batch that was begun), from where the
+ * pass stood when it was called first; it may be called again with others. Needs `select`; without `keep`,
+ * without taps from there on. */
 void rv_pass_select(rv_pass *pass, const size_t *kept, size_t count);
 
 /* After all blocks: the final norm. */

@@ -33,13 +33,21 @@ struct rv_pass {
     const rv_tap *taps;
     size_t tap_count;
     size_t next_layer;
+    bool midway; /* of next_layer only the MLP is left */
     bool finished;
 
     rv_row_span *spans;      /* (sequences) */
     int32_t *ids, *position; /* (rows); id -1 where inputs were given */
     size_t *index;           /* (rows) scratch */
     int32_t *labels;         /* (rows) scratch */
-    rv_sequence *selected;   /* (sequences): what rv_pass_select left */
+    /* rv_pass_select: what it left, and where all of them stood when it was called first */
+    rv_sequence *selected;           /* (sequences) */
+    const rv_sequence *parked;       /* NULL: not called yet */
+    rv_row_span *parked_spans;       /* (sequences) */
+    real *parked_stream;             /* (rows, C) */
+    real *panels;                    /* (2, rows, panel width) scratch of rv_pass_neuron */
+    size_t parked_layer;
+    bool parked_midway;
 
     rv_layer_values *layers; /* (L) */
     real *stream;            /* (rows, C) behind the last block that ran */

@@ -78,6 +78,14 @@ static double read_value(const rv_search *s, const rv_candidate *c, size_t share
     return f;
 }
 
+/* Whether a race needs only one neuron of the target's block. */
+static bool by_neuron(const rv_search *s)
+{
+    const rv_target *t = s->problem->target;
+    return t->kind == RV_TARGET_NUMBER && t->site.kind == RV_SITE_MLP_POST &&
+           !s->problem->model->config.parallel_residual;
+}
+
 /* Lays out what must run, all but what a journal knows, and begins the pass. What a race left out when the journal
  * was written it would leave out again. */
 static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, bool racing,
@@ -104,6 +112,7 @@ static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, b
         rows += own + e->suffix_count;
     }
     size_t taps = rv_target_tap(&e->tap, s->problem->target, e->tapped);
+    if (racing && by_neuron(s)) taps = 0;
     return *running ? rv_pass_begin(e->judging, e->sequences, *running, &e->tap, taps, err)
                     : RV_OK;
 }
@@ -111,7 +120,6 @@ static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, b
 static void read_values(rv_search *s, rv_candidate *const *batch, size_t running)
 {
     rv_engine *e = s->engine;
-    rv_target_values(e->values, s->problem->target, e->judging, e->tapped, e->logits);
     for (size_t k = 0, row = 0; k < running; row += e->sequences[k].count, k++) {
         const rv_sequence *q = &e->sequences[k];
         rv_candidate *c = batch[e->running[k]];
@@ -119,68 +127,16 @@ static void read_values(rv_search *s, rv_candidate *const *batch, size_t running
     }
 }
 
-/* Leaves the wanted ones of the running in the pass, and remembers f of the others. */
-static rv_status drop_unwanted(rv_search *s, rv_candidate *const *batch, size_t *running,
-                               rv_error *err)
-{
-    rv_engine *e = s->engine;
-    size_t left = 0;
-    for (size_t k = 0; k < *running; k++) {
-        size_t i = e->running[k];
-        const rv_candidate *c = batch[i];
-        rv_judgement j = {rv_ids_hash(c->ids, c->length), c->f, (double)NAN, 1};
-        if (!e->wanted[i]) {
-            RV_TRY(rv_memo_add(&e->memo, j, err));
-            continue;
-        }
-        e->kept[left] = k;
-        e->running[left++] = i;
-    }
-    if (left && left < *running) rv_pass_select(e->judging, e->kept, left);
-    for (size_t k = 0; k < left; k++) e->sequences[k] = e->sequences[e->kept[k]];
-    *running = left;
-    return RV_OK;
-}
-
-/* The race: all run up to the target's layer, where f is exact; from there on only those that the dreamer
- * wants, knowing f, and xe as estimated. */
-static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, size_t *running,
-                      rv_choose choose, void *context, rv_error *err)
+/* xe of the running sequences kept[0..count), which have just come to the end. */
+static rv_status read_losses(rv_search *s, rv_candidate *const *batch, const size_t *kept,
+                             size_t count, rv_error *err)
 {
     rv_engine *e = s->engine;
     const rv_problem *q = s->problem;
-    if (*running) {
-        rv_pass_forward(e->judging, rv_target_depth(q->target, &q->model->config));
-        read_values(s, batch, *running);
-    }
-    for (size_t i = 0; i < count; i++) {
-        rv_candidate *c = batch[i];
-        const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
-        if (known) c->f = known->f;
-        c->g = scale(s, c->f);
-        c->xe = rv_search_estimate(s, c);
-        c->xb = rv_search_per_byte(s, c->ids, c->length, c->xe);
-        e->wanted[i] = isnan(c->xe);
-    }
-    choose(context, e->wanted, (const rv_candidate *const *)batch, count);
-    return drop_unwanted(s, batch, running, err);
-}
-
-static rv_status judge_batch(rv_search *s, rv_candidate *const *batch, size_t count,
-                             rv_choose choose, void *context, rv_error *err)
-{
-    rv_engine *e = s->engine;
-    const rv_problem *q = s->problem;
-    size_t running;
-    RV_TRY(begin(s, batch, count, choose, &running, err));
-    if (choose) RV_TRY(race(s, batch, count, &running, choose, context, err));
-    if (running == 0) return RV_OK;
-    rv_pass_finish(e->judging);
     rv_pass_losses(e->judging, e->nll);
-    if (!choose) read_values(s, batch, running);
-    for (size_t k = 0, row = 0; k < running; row += e->sequences[k].count, k++) {
-        const rv_candidate *c = batch[e->running[k]];
-        const rv_sequence *seq = &e->sequences[k];
+    for (size_t i = 0, row = 0; i < count; i++) {
+        const rv_sequence *seq = &e->sequences[kept[i]];
+        rv_candidate *c = batch[e->running[kept[i]]];
         size_t own = seq->count - e->suffix_count, scored = c->length - (e->fixed_count == 0);
         double nll = rv_total_nll(s, seq->prefix, seq->shared, e->nll + row, own), second;
         rv_judgement j = {rv_ids_hash(c->ids, c->length), c->f,
@@ -190,8 +146,107 @@ static rv_status judge_batch(rv_search *s, rv_candidate *const *batch, size_t co
             j.xe = (j.xe + second) / 2;
         }
         RV_TRY(rv_memo_add(&e->memo, j, err));
+        row += seq->count;
     }
     return RV_OK;
+}
+
+/* All of the running up to where the target is known. Of a neuron's block, only the neuron. */
+static void run_to_target(rv_search *s)
+{
+    rv_engine *e = s->engine;
+    const rv_target *t = s->problem->target;
+    if (by_neuron(s)) {
+        rv_pass_neuron(e->judging, e->values, t->site.layer, t->index);
+        return;
+    }
+    rv_pass_forward(e->judging, rv_target_depth(t, &s->problem->model->config));
+    rv_target_values(e->values, t, e->judging, e->tapped, e->logits);
+}
+
+/* f of all, and what xe may be. */
+static void estimate(rv_search *s, rv_candidate *const *batch, size_t count)
+{
+    rv_engine *e = s->engine;
+    for (size_t i = 0; i < count; i++) {
+        rv_candidate *c = batch[i];
+        const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
+        if (known) c->f = known->f;
+        c->g = scale(s, c->f);
+        c->xe = rv_search_estimate(s, c);
+        c->xb = rv_search_per_byte(s, c->ids, c->length, c->xe);
+        c->estimated = true;
+        e->wanted[i] = isnan(c->xe);
+    }
+}
+
+/* Runs those of the batch that are wanted now to the end. What a journal knows is looked up instead, and only now: so
+ * that a search that goes on chooses as it did. Says how many. */
+static rv_status finish_wanted(rv_search *s, rv_candidate *const *batch, size_t count,
+                               size_t running, size_t *finished, rv_error *err)
+{
+    rv_engine *e = s->engine;
+    size_t kept = 0;
+    *finished = 0;
+    for (size_t k = 0; k < running; k++) {
+        size_t i = e->running[k];
+        if (e->wanted[i] && batch[i]->estimated) e->kept[kept++] = k;
+    }
+    if (kept) {
+        rv_pass_select(e->judging, e->kept, kept);
+        rv_pass_finish(e->judging);
+        RV_TRY(read_losses(s, batch, e->kept, kept, err));
+    }
+    for (size_t i = 0; i < count; i++) {
+        rv_candidate *c = batch[i];
+        if (!e->wanted[i] || !c->estimated) continue;
+        const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
+        if (!known || isnan(known->xe)) continue;
+        c->estimated = false;
+        c->xe = known->xe + rv_search_repetition(s, c);
+        c->xb = rv_search_per_byte(s, c->ids, c->length, c->xe);
+        ++*finished;
+    }
+    return RV_OK;
+}
+
+/* The race: all run up to the target's layer, where f is exact; from there on only those that the dreamer
+ * wants, knowing f, and xe as estimated. */
+static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, size_t running,
+                      rv_choose choose, void *context, rv_error *err)
+{
+    rv_engine *e = s->engine;
+    size_t finished;
+    if (running) {
+        run_to_target(s);
+        read_values(s, batch, running);
+    }
+    estimate(s, batch, count);
+    do {
+        choose(context, e->wanted, (const rv_candidate *const *)batch, count);
+        RV_TRY(finish_wanted(s, batch, count, running, &finished, err));
+    } while (finished);
+    for (size_t k = 0; k < running; k++) {
+        const rv_candidate *c = batch[e->running[k]];
+        rv_judgement j = {rv_ids_hash(c->ids, c->length), c->f, (double)NAN, 1};
+        if (c->estimated) RV_TRY(rv_memo_add(&e->memo, j, err));
+    }
+    return RV_OK;
+}
+
+static rv_status judge_batch(rv_search *s, rv_candidate *const *batch, size_t count,
+                             rv_choose choose, void *context, rv_error *err)
+{
+    rv_engine *e = s->engine;
+    size_t running;
+    RV_TRY(begin(s, batch, count, choose, &running, err));
+    if (choose) return race(s, batch, count, running, choose, context, err);
+    if (running == 0) return RV_OK;
+    rv_pass_finish(e->judging);
+    rv_target_values(e->values, s->problem->target, e->judging, e->tapped, e->logits);
+    read_values(s, batch, running);
+    for (size_t k = 0; k < running; k++) e->kept[k] = k;
+    return read_losses(s, batch, e->kept, running, err);
 }
 
 /* Which candidates are new in this run, and not the same as one before them here. */

@@ -64,7 +64,8 @@ static rv_pass_options judging_options(size_t rows, size_t children, size_t posi
                                        bool keep)
 {
     return (rv_pass_options){
-        .rows = rows, .sequences = larger(children, 1), .positions = positions, .keep = keep};
+        .rows = rows, .sequences = larger(children, 1), .positions = positions, .keep = keep,
+        .select = !keep};
 }
 
 static rv_pass_options expanding_options(size_t members, size_t span, size_t positions)

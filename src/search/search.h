@@ -142,12 +142,12 @@ const rv_search_plan *rv_search_planned(const rv_search *search);
 rv_status rv_search_judge(rv_search *search, rv_candidate *candidates, size_t count,
                           rv_error *err);
 
-/* Sets wanted[i] for the candidates whose exact xe matters; g is exact, xe an estimate. Some are
- * wanted already: leave them. */
+/* Sets wanted[i] for the candidates whose exact xe matters; g is exact, xe of those `estimated` an estimate. Some are
+ * wanted already: leave them. Asked again, once they are exact, until it wants no other. */
 typedef void (*rv_choose)(void *context, bool *wanted, const rv_candidate *const *candidates,
                           size_t count);
 
-/* Judges in two stages: all candidates up to the target's layer, the chosen ones to the end. The others
+/* Judges in stages: all candidates up to the target's layer, then the chosen ones to the end. The others
  * are `estimated` and never reach the front. In one stage where that saves nothing or `exact` is asked. */
 rv_status rv_search_race(rv_search *search, rv_candidate *candidates, size_t count,
                          rv_choose choose, void *context, rv_error *err);
