@@ -42,7 +42,7 @@ void rv_attention_setup(rv_pass *p, size_t layer, const rv_layer_values *v, real
                                 .dkeys = dqkv ? dqkv + own + Q : NULL,
                                 .dvalues = dqkv ? dqkv + own + Q + K : NULL,
                                 .first = q->shared,
-                                .count = q->count,
+                                .count = p->spans[s].count,
                                 .stride = p->qkv_width};
         for (const rv_prefix *x = q->prefix; x && end; x = x->parent) {
             if (x->first >= end) continue;
@@ -57,7 +57,7 @@ void rv_attention_setup(rv_pass *p, size_t layer, const rv_layer_values *v, real
         }
         p->attention[s] = (rv_attention_sequence){.row = p->spans[s].row,
                                                   .first = q->shared,
-                                                  .count = q->count,
+                                                  .count = p->spans[s].count,
                                                   .segments = last - 1 - count,
                                                   .segment_count = count + 1};
         p->maps[s] = v->probabilities ? v->probabilities + p->map_offset[s] : NULL;

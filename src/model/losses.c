@@ -22,9 +22,9 @@ static void fill_lse(rv_pass *p)
     for (size_t s = 0; s < p->sequence_count; s++) {
         rv_row_span span = p->spans[s];
         const rv_sequence *q = &p->sequences[s];
-        size_t needed = span.count - (q->save == NULL);
+        size_t needed = span.count - (q->save == NULL && span.count == q->count);
         for (size_t i = 0; i < needed; i++) {
-            p->labels[count] = q->ids && i + 1 < span.count ? q->ids[i + 1] : -1;
+            p->labels[count] = q->ids && i + 1 < q->count ? q->ids[i + 1] : -1;
             p->index[count++] = span.row + i;
         }
     }
@@ -41,15 +41,15 @@ static void fill_lse(rv_pass *p)
 }
 
 /* The logit of the token behind a row. Narrow ones must come from the sum they belong to, so that rounding
- * cancels; exact ones are computed alone, as first_loss does, so that it is the same number everywhere. */
+ * cancels; exact ones are computed alone, as rv_pass_first_loss does, so that it is the same number everywhere. */
 static real next_logit(const rv_pass *p, size_t row, int32_t id)
 {
     return p->options.narrow ? p->label_logit[row]
                              : logit(p, p->hidden + row * p->model->config.width, id);
 }
 
-/* The first own token is predicted by the last shared position, which a prefix holds. */
-static real first_loss(const rv_pass *p, const rv_sequence *q)
+/* The last shared position, which a prefix holds, predicts it. */
+real rv_pass_first_loss(const rv_pass *p, const rv_sequence *q)
 {
     if (q->shared == 0 || !q->ids) return 0;
     size_t i;
@@ -80,11 +80,25 @@ void rv_pass_losses(rv_pass *p, real *nll)
         const rv_sequence *q = &p->sequences[s];
         real *out = nll + p->spans[s].row;
         size_t row = p->spans[s].row;
-        out[0] = first_loss(p, q);
-        for (size_t i = 1; i < q->count; i++)
+        out[0] = rv_pass_first_loss(p, q);
+        for (size_t i = 1; i < p->spans[s].count; i++)
             out[i] = q->ids ? p->lse[row + i - 1] - next_logit(p, row + i - 1, q->ids[i]) : 0;
     }
     save_losses(p, nll);
+}
+
+void rv_pass_next_losses(rv_pass *p, real *nll)
+{
+    fill_lse(p);
+    for (size_t s = 0; s < p->sequence_count; s++) {
+        const rv_sequence *q = &p->sequences[s];
+        rv_row_span span = p->spans[s];
+        for (size_t i = 0; i < span.count; i++)
+            nll[span.row + i] =
+                i + 1 < q->count
+                    ? p->lse[span.row + i] - next_logit(p, span.row + i, q->ids[i + 1])
+                    : 0;
+    }
 }
 
 void rv_pass_logits(const rv_pass *p, real *logits, const size_t *rows, size_t count)

@@ -168,9 +168,9 @@ rv_status rv_pass_new(rv_pass **out, const rv_transformer *model,
 void rv_pass_free(rv_pass *p)
 {
     if (!p) return;
-    void *const owned[] = {p->spans,    p->ids,          p->position, p->index,     p->labels,
-                           p->selected, p->parked_spans, p->segments, p->attention, p->maps,
-                           p->map_offset, p->dscores,    p->dpattern, p->layers,    p->arena};
+    void *const owned[] = {p->spans,      p->ids,          p->position, p->index,     p->labels,
+                           p->selected,   p->parked_spans, p->segments, p->attention, p->maps,
+                           p->map_offset, p->dscores,      p->dpattern, p->layers,    p->arena};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     free(p);
 }
@@ -273,20 +273,21 @@ static void embed(rv_pass *p)
     for (size_t i = 0; i < p->rows * C; i++) x[i] += position[i];
 }
 
-/* Rows, positions and map sizes of p->sequences. */
-static void number_rows(rv_pass *p)
+/* Rows, positions and map sizes of p->sequences, of which counts[s] positions run; NULL: all. */
+static void number_rows(rv_pass *p, const size_t *counts)
 {
     p->rows = 0;
     p->map_offset[0] = 0;
     for (size_t s = 0; s < p->sequence_count; s++) {
         const rv_sequence *q = &p->sequences[s];
-        p->spans[s] = (rv_row_span){p->rows, q->count, q->shared};
-        for (size_t i = 0; i < q->count; i++) {
+        size_t count = counts ? counts[s] : q->count;
+        p->spans[s] = (rv_row_span){p->rows, count, q->shared};
+        for (size_t i = 0; i < count; i++) {
             p->ids[p->rows] = q->ids ? q->ids[i] : -1;
             p->position[p->rows++] = (int32_t)(q->shared + i);
         }
         p->map_offset[s + 1] =
-            p->map_offset[s] + p->model->config.heads * q->count * (q->shared + q->count);
+            p->map_offset[s] + p->model->config.heads * count * (q->shared + count);
     }
 }
 
@@ -312,7 +313,7 @@ rv_status rv_pass_begin(rv_pass *p, const rv_sequence *sequences, size_t count,
     p->next_layer = 0;
     p->midway = p->finished = false;
     p->parked = NULL;
-    number_rows(p);
+    number_rows(p, NULL);
     for (size_t s = 0; s < count; s++) {
         rv_prefix *save = sequences[s].save;
         if (!save) continue;
@@ -336,23 +337,22 @@ static void park(rv_pass *p)
     p->parked_midway = p->midway;
 }
 
-void rv_pass_select(rv_pass *p, const size_t *kept, size_t count)
+void rv_pass_select(rv_pass *p, const size_t *kept, const size_t *counts, size_t count)
 {
     size_t C = p->model->config.width, row = 0;
     if (!p->parked) park(p);
     for (size_t i = 0; i < count; i++) {
-        rv_row_span from = p->parked_spans[kept[i]];
-        memcpy(p->stream + row * C, p->parked_stream + from.row * C,
-               from.count * C * sizeof *p->stream);
+        memcpy(p->stream + row * C, p->parked_stream + p->parked_spans[kept[i]].row * C,
+               counts[i] * C * sizeof *p->stream);
         p->selected[i] = p->parked[kept[i]];
-        row += from.count;
+        row += counts[i];
     }
     p->sequences = p->selected;
     p->sequence_count = count;
     p->next_layer = p->parked_layer;
     p->midway = p->parked_midway;
     p->finished = false;
-    number_rows(p);
+    number_rows(p, counts);
 }
 
 size_t rv_pass_rows(const rv_pass *p)

@@ -94,10 +94,10 @@ void rv_pass_forward(rv_pass *pass, size_t end);
  * for what comes next. Needs `select`; without `keep` or taps; for blocks that are not parallel. */
 void rv_pass_neuron(rv_pass *pass, real *post, size_t layer, size_t neuron);
 
-/* Goes on with the sequences kept[0..count) only (ascending indices into the batch that was begun), from where the
- * pass stood when it was called first; it may be called again with others. Needs `select`; without `keep`,
- * without taps from there on. */
-void rv_pass_select(rv_pass *pass, const size_t *kept, size_t count);
+/* Goes on with the first counts[i] (at least 1) own positions of the sequences kept[i] only, i < count; kept are
+ * ascending indices into the batch that was begun. From where the pass stood when this was called first: it may be
+ * called again with others. Needs `select`; without `keep` or `save`, without taps from there on. */
+void rv_pass_select(rv_pass *pass, const size_t *kept, const size_t *counts, size_t count);
 
 /* After all blocks: the final norm. */
 void rv_pass_finish(rv_pass *pass);
@@ -105,6 +105,13 @@ void rv_pass_finish(rv_pass *pass);
 /* nll (rows): -log p of each row's own token given what comes before it in its sequence, in nats; 0
  * for the token at position 0, which nothing precedes. Stores into the sequences' `save`. */
 void rv_pass_losses(rv_pass *pass, real *nll);
+
+/* nll (rows): -log p of the token behind each row, also where rv_pass_select left that token's own row out; 0 where
+ * none is behind. In place of rv_pass_losses; sequences of tokens without `save`. */
+void rv_pass_next_losses(rv_pass *pass, real *nll);
+
+/* -log p of the sequence's first own token, which its prefix predicts; 0 where nothing precedes it. */
+real rv_pass_first_loss(const rv_pass *pass, const rv_sequence *sequence);
 
 /* logits (count, V) of the given rows. */
 void rv_pass_logits(const rv_pass *pass, real *logits, const size_t *rows, size_t count);

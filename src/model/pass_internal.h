@@ -41,11 +41,11 @@ struct rv_pass {
     size_t *index;           /* (rows) scratch */
     int32_t *labels;         /* (rows) scratch */
     /* rv_pass_select: what it left, and where all of them stood when it was called first */
-    rv_sequence *selected;           /* (sequences) */
-    const rv_sequence *parked;       /* NULL: not called yet */
-    rv_row_span *parked_spans;       /* (sequences) */
-    real *parked_stream;             /* (rows, C) */
-    real *panels;                    /* (2, rows, panel width) scratch of rv_pass_neuron */
+    rv_sequence *selected;     /* (sequences) */
+    const rv_sequence *parked; /* NULL: not called yet */
+    rv_row_span *parked_spans; /* (sequences) */
+    real *parked_stream;       /* (rows, C) */
+    real *panels;              /* (2, rows, panel width) scratch of rv_pass_neuron */
     size_t parked_layer;
     bool parked_midway;
 

@@ -21,7 +21,8 @@ typedef struct rv_engine {
     rv_sequence *sequences;
     rv_candidate **batch; /* (sequences_max) candidates judged together */
     size_t *running;      /* (sequences_max) which of the batch are sequences of the pass */
-    size_t *kept;         /* (sequences_max) sequences that go to the end */
+    size_t *kept;         /* (sequences_max) sequences that are wanted to the end */
+    size_t *going, *ends; /* (sequences_max) those of them that go on, with so many rows */
     bool *wanted;         /* (sequences_max) of the batch */
     rv_tap tap;
     int32_t *ids;    /* (rows) of the batch */

@@ -78,7 +78,15 @@ static double read_value(const rv_search *s, const rv_candidate *c, size_t share
     return f;
 }
 
-/* Whether a race needs only one neuron of the target's block. */
+/* Whether sequences can be left where the target is known, and taken up again. */
+static bool known_before_the_end(const rv_search *s)
+{
+    const rv_problem *q = s->problem;
+    return !rv_target_needs_keep(q->target) &&
+           rv_target_depth(q->target, &q->model->config) <= q->model->config.layers;
+}
+
+/* Whether the target needs only one neuron of its block. */
 static bool by_neuron(const rv_search *s)
 {
     const rv_target *t = s->problem->target;
@@ -112,7 +120,7 @@ static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, b
         rows += own + e->suffix_count;
     }
     size_t taps = rv_target_tap(&e->tap, s->problem->target, e->tapped);
-    if (racing && by_neuron(s)) taps = 0;
+    if (by_neuron(s)) taps = 0;
     return *running ? rv_pass_begin(e->judging, e->sequences, *running, &e->tap, taps, err)
                     : RV_OK;
 }
@@ -127,30 +135,6 @@ static void read_values(rv_search *s, rv_candidate *const *batch, size_t running
     }
 }
 
-/* xe of the running sequences kept[0..count), which have just come to the end. */
-static rv_status read_losses(rv_search *s, rv_candidate *const *batch, const size_t *kept,
-                             size_t count, rv_error *err)
-{
-    rv_engine *e = s->engine;
-    const rv_problem *q = s->problem;
-    rv_pass_losses(e->judging, e->nll);
-    for (size_t i = 0, row = 0; i < count; i++) {
-        const rv_sequence *seq = &e->sequences[kept[i]];
-        rv_candidate *c = batch[e->running[kept[i]]];
-        size_t own = seq->count - e->suffix_count, scored = c->length - (e->fixed_count == 0);
-        double nll = rv_total_nll(s, seq->prefix, seq->shared, e->nll + row, own), second;
-        rv_judgement j = {rv_ids_hash(c->ids, c->length), c->f,
-                          scored ? nll / (double)scored : 0, 1};
-        if (q->second_opinion) {
-            RV_TRY(q->second_opinion(q->second_context, &second, c->ids, c->length, err));
-            j.xe = (j.xe + second) / 2;
-        }
-        RV_TRY(rv_memo_add(&e->memo, j, err));
-        row += seq->count;
-    }
-    return RV_OK;
-}
-
 /* All of the running up to where the target is known. Of a neuron's block, only the neuron. */
 static void run_to_target(rv_search *s)
 {
@@ -160,8 +144,67 @@ static void run_to_target(rv_search *s)
         rv_pass_neuron(e->judging, e->values, t->site.layer, t->index);
         return;
     }
-    rv_pass_forward(e->judging, rv_target_depth(t, &s->problem->model->config));
+    if (known_before_the_end(s))
+        rv_pass_forward(e->judging, rv_target_depth(t, &s->problem->model->config));
+    else
+        rv_pass_finish(e->judging);
     rv_target_values(e->values, t, e->judging, e->tapped, e->logits);
+}
+
+/* Rows of a sequence that predict its free tokens: of those behind, only the target has need. */
+static size_t predicting_rows(const rv_engine *e, const rv_sequence *q)
+{
+    size_t own = q->count - e->suffix_count;
+    return own ? own - 1 : 0;
+}
+
+/* xe of the running sequences kept[0..count); `nll` of the tokens behind the rows that `whole` sequences, or the
+ * predicting rows of them, have. */
+static rv_status read_losses(rv_search *s, rv_candidate *const *batch, const size_t *kept,
+                             size_t count, bool whole, rv_error *err)
+{
+    rv_engine *e = s->engine;
+    const rv_problem *q = s->problem;
+    const real *nll = e->nll;
+    for (size_t i = 0; i < count; i++) {
+        const rv_sequence *seq = &e->sequences[kept[i]];
+        const rv_candidate *c = batch[e->running[kept[i]]];
+        size_t rows = predicting_rows(e, seq), scored = c->length - (e->fixed_count == 0);
+        real first = rv_pass_first_loss(e->judging, seq);
+        double sum = rv_total_nll(s, seq->prefix, seq->shared, &first,
+                                  seq->count > e->suffix_count),
+               second;
+        for (size_t r = 0; r < rows; r++) sum += (double)nll[r];
+        nll += whole ? seq->count : rows;
+        rv_judgement j = {rv_ids_hash(c->ids, c->length), c->f,
+                          scored ? sum / (double)scored : 0, 1};
+        if (q->second_opinion) {
+            RV_TRY(q->second_opinion(q->second_context, &second, c->ids, c->length, err));
+            j.xe = (j.xe + second) / 2;
+        }
+        RV_TRY(rv_memo_add(&e->memo, j, err));
+    }
+    return RV_OK;
+}
+
+/* The running sequences kept[0..count), which stand where the target is known, to the end. */
+static rv_status run_to_end(rv_search *s, rv_candidate *const *batch, const size_t *kept,
+                            size_t count, rv_error *err)
+{
+    rv_engine *e = s->engine;
+    size_t going = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t rows = predicting_rows(e, &e->sequences[kept[i]]);
+        if (rows == 0) continue;
+        e->going[going] = kept[i];
+        e->ends[going++] = rows;
+    }
+    if (going) {
+        rv_pass_select(e->judging, e->going, e->ends, going);
+        rv_pass_finish(e->judging);
+        rv_pass_next_losses(e->judging, e->nll);
+    }
+    return read_losses(s, batch, kept, count, false, err);
 }
 
 /* f of all, and what xe may be. */
@@ -192,11 +235,7 @@ static rv_status finish_wanted(rv_search *s, rv_candidate *const *batch, size_t 
         size_t i = e->running[k];
         if (e->wanted[i] && batch[i]->estimated) e->kept[kept++] = k;
     }
-    if (kept) {
-        rv_pass_select(e->judging, e->kept, kept);
-        rv_pass_finish(e->judging);
-        RV_TRY(read_losses(s, batch, e->kept, kept, err));
-    }
+    if (kept) RV_TRY(run_to_end(s, batch, e->kept, kept, err));
     for (size_t i = 0; i < count; i++) {
         rv_candidate *c = batch[i];
         if (!e->wanted[i] || !c->estimated) continue;
@@ -242,11 +281,12 @@ static rv_status judge_batch(rv_search *s, rv_candidate *const *batch, size_t co
     RV_TRY(begin(s, batch, count, choose, &running, err));
     if (choose) return race(s, batch, count, running, choose, context, err);
     if (running == 0) return RV_OK;
-    rv_pass_finish(e->judging);
-    rv_target_values(e->values, s->problem->target, e->judging, e->tapped, e->logits);
-    read_values(s, batch, running);
     for (size_t k = 0; k < running; k++) e->kept[k] = k;
-    return read_losses(s, batch, e->kept, running, err);
+    run_to_target(s);
+    read_values(s, batch, running);
+    if (known_before_the_end(s)) return run_to_end(s, batch, e->kept, running, err);
+    rv_pass_next_losses(e->judging, e->nll);
+    return read_losses(s, batch, e->kept, running, true, err);
 }
 
 /* Which candidates are new in this run, and not the same as one before them here. */
@@ -280,8 +320,7 @@ rv_status rv_search_race(rv_search *s, rv_candidate *candidates, size_t count, r
     rv_engine *e = s->engine;
     const rv_problem *q = s->problem;
     bool whole = s->params.exact || s->params.as_published || q->second_opinion ||
-                 rv_target_needs_keep(q->target) ||
-                 rv_target_depth(q->target, &q->model->config) > q->model->config.layers;
+                 !known_before_the_end(s);
     if (whole) choose = NULL;
     size_t pending;
     RV_TRY(find_pending(s, candidates, count, choose, &pending, err));

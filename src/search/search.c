@@ -63,9 +63,11 @@ static size_t larger(size_t a, size_t b)
 static rv_pass_options judging_options(size_t rows, size_t children, size_t positions,
                                        bool keep)
 {
-    return (rv_pass_options){
-        .rows = rows, .sequences = larger(children, 1), .positions = positions, .keep = keep,
-        .select = !keep};
+    return (rv_pass_options){.rows = rows,
+                             .sequences = larger(children, 1),
+                             .positions = positions,
+                             .keep = keep,
+                             .select = !keep};
 }
 
 static rv_pass_options expanding_options(size_t members, size_t span, size_t positions)
@@ -181,6 +183,8 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
     RV_TRY(RV_NEW(e->batch, e->sequences_max, err));
     RV_TRY(RV_NEW(e->running, e->sequences_max, err));
     RV_TRY(RV_NEW(e->kept, e->sequences_max, err));
+    RV_TRY(RV_NEW(e->going, e->sequences_max, err));
+    RV_TRY(RV_NEW(e->ends, e->sequences_max, err));
     RV_TRY(RV_NEW(e->wanted, e->sequences_max, err));
     RV_TRY(RV_NEW(e->ids, rows, err));
     RV_TRY(RV_NEW(e->tapped, rv_target_buffer(q->target, c, rows, positions), err));
@@ -236,8 +240,8 @@ static void free_engine(rv_engine *e)
     void *const owned[] = {e->sequences, e->batch,    e->running,    e->kept,      e->wanted,
                            e->ids,       e->pending,  e->keys,       e->tapped,    e->seed,
                            e->values,    e->table_dg, e->table_dnll, e->table_nll, e->nll,
-                           e->logits,    e->weights,  e->gathered,   e->picked,
-                           e->fresh};
+                           e->logits,    e->weights,  e->gathered,   e->picked,    e->fresh,
+                           e->going,     e->ends};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     rv_text_release(&e->text);
     rv_ids_release(&e->encoded);
