@@ -122,6 +122,43 @@ static void the_race_changes_no_number(void **state)
     }
 }
 
+/* One more every time, until five are exact. */
+static void choose_one(void *context, bool *wanted, const rv_candidate *const *candidates,
+                       size_t count)
+{
+    size_t *round = context, exact = 0, next = count;
+    for (size_t i = 0; i < count; i++) {
+        exact += !candidates[i]->estimated;
+        if (candidates[i]->estimated && next == count) next = i;
+    }
+    assert_int_equal(exact, *round);
+    if (*round < 5) wanted[next] = true, ++*round;
+}
+
+static void a_race_of_many_rounds_changes_no_number(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < sizeof models / sizeof models[0]; m++) {
+        bench whole, raced;
+        rv_error err;
+        size_t round = 0, exact = 0;
+        open_bench(&whole, models[m], "L0.N5", true);
+        open_bench(&raced, models[m], "L0.N5", false);
+        race(&whole, false);
+        make_children(&raced);
+        assert_int_equal(
+            rv_search_race(raced.search, raced.children, CHILDREN, choose_one, &round, &err),
+            RV_OK);
+        for (size_t i = 0; i < CHILDREN; i++) {
+            same(&whole, &raced, i);
+            exact += !raced.children[i].estimated;
+        }
+        assert_int_equal(exact, 5);
+        close_bench(&whole);
+        close_bench(&raced);
+    }
+}
+
 /* Behind the last token nothing is left to estimate. */
 static void the_estimate_of_a_swap_at_the_end_is_exact(void **state)
 {
@@ -181,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_race_changes_no_number),
+        cmocka_unit_test(a_race_of_many_rounds_changes_no_number),
         cmocka_unit_test(the_estimate_of_a_swap_at_the_end_is_exact),
         cmocka_unit_test(targets_at_the_end_are_judged_whole),
         cmocka_unit_test(attention_before_the_change_is_known),

@@ -12,6 +12,7 @@ typedef struct rv_epo_params {
     size_t top_k;                       /* tokens considered per position */
     size_t restart;                     /* every so many steps; 0: never */
     double least_penalty, most_penalty; /* log-spaced over the slots */
+    bool front; /* also judge to the end what can only belong to the front, no member */
 } rv_epo_params;
 
 rv_status rv_epo(rv_search *search, const rv_epo_params *params, rv_error *err);

@@ -2,7 +2,7 @@
  * and no penalty. Swaps of one token among the 256 best by gradient, 256 children a step. */
 #include "search/epo.h"
 
-static const rv_epo_params greedy = {.slots = 1, .children = 256, .top_k = 256};
+static const rv_epo_params greedy = {.slots = 1, .children = 256, .top_k = 256, .front = true};
 
 static rv_status run(rv_search *s, rv_error *err)
 {
