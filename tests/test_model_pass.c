@@ -217,6 +217,7 @@ static void leaving_sequences_out_changes_nothing(const bench *b, rv_pass *pass)
     int32_t other[MAX_ROWS];
     real *post = rv_alloc(MAX_ROWS * F, sizeof *post);
     rv_error err;
+    assert_in_range(b->model->kernels->panel_width, 1, RV_PANEL_MAX);
     for (size_t i = 0; i < T; i++) other[i] = (b->fixture.ids[0][i] + 1) % (int32_t)b->V;
     rv_sequence three[] = {{.ids = other, .count = T},
                            {.ids = b->fixture.ids[0], .count = T},

@@ -84,7 +84,7 @@ static size_t place_all(rv_pass *p, real *base)
     p->ones = place(&l, C > c->head_size ? C : c->head_size);
     if (p->options.select) {
         p->parked_stream = place(&l, R * C);
-        p->panels = place(&l, 2 * R * p->model->kernels->panel_width);
+        p->panels = place(&l, 2 * R * RV_PANEL_MAX);
     }
     if (p->options.keep) {
         p->dstream = place(&l, R * C);

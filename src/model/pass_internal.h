@@ -45,7 +45,7 @@ struct rv_pass {
     const rv_sequence *parked; /* NULL: not called yet */
     rv_row_span *parked_spans; /* (sequences) */
     real *parked_stream;       /* (rows, C) */
-    real *panels;              /* (2, rows, panel width) scratch of rv_pass_neuron */
+    real *panels;              /* (2, rows, RV_PANEL_MAX) scratch of rv_pass_neuron */
     size_t parked_layer;
     bool parked_midway;
 

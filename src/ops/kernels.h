@@ -32,6 +32,8 @@ typedef struct rv_matrix {
         *narrow; /* data in bf16, pairs of k side by side: (panels, ceil(K / 2), width, 2) */
 } rv_matrix;
 
+enum { RV_PANEL_MAX = 32 }; /* no kernels pack wider panels */
+
 /* What happens to a product before it is stored. */
 typedef enum rv_epilogue {
     RV_STORE,     /* out  = x W^T + bias */

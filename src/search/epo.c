@@ -10,11 +10,11 @@
 #include "search/epo.h"
 #include "search/proposal.h"
 
-/* The race, measured on SmolLM2-135M and swaps of one token: the estimate of xe leaves out what a swap does to the
- * tokens behind it, HARM nats in all on average; its deviation among all children, and among those that swap the
- * same place of the same text. A child is finished where it wins under some penalty if it was estimated too high by
- * BOLDNESS deviations: first the FIRST best such children of every penalty, which tell what the other swaps of their
- * places do, then whoever is still in question. */
+/* The race. The estimate of xe leaves out what a swap does to the tokens behind it: taken as HARM nats in all (it is
+ * more on average), with these deviations among all children, and among those that swap the same place of the same
+ * text (SmolLM2-135M, docs/performance.md). A child is finished where it wins under some penalty if it was estimated
+ * too high by BOLDNESS deviations: first the FIRST best such children of every penalty, which tell what the other
+ * swaps of their places do, then whoever is still in question. */
 enum { FIRST = 8 };
 static const double HARM = 1.5, SPREAD = 5.8, SPREAD_OF_PLACE = 3.4, BOLDNESS = 1.5;
 
@@ -37,9 +37,7 @@ typedef struct population {
     size_t *top_count; /* (length) */
     real *score;       /* (V), or one per child */
     double *guess;     /* (slots * children) xe as first estimated; NAN: not yet */
-    place *
-        places; /* (slots, length): by the member's tables, which those with the same text share */
-    size_t round; /* of this step's race */
+    place *places; /* (slots, length): by the tables, which members with the same text share */
 } population;
 
 static double loss(const rv_candidate *c, double penalty)
@@ -197,7 +195,9 @@ static void choose(void *context, bool *wanted, const rv_candidate *const *candi
 {
     population *p = context;
     int32_t best[FIRST];
+    bool first = true;
     learn(p, candidates, count);
+    for (size_t i = 0; i < count; i++) first = first && candidates[i]->estimated;
     for (size_t s = 0; s < p->params->slots; s++) {
         double penalty = p->penalty[s], least = -INFINITY;
         for (size_t i = 0; i < p->params->slots; i++)
@@ -209,7 +209,7 @@ static void choose(void *context, bool *wanted, const rv_candidate *const *candi
             double value = c->g - penalty * likely_xe(p, c, BOLDNESS);
             bool open = c->estimated && value > least;
             p->score[i] = open ? (real)value : -(real)INFINITY;
-            wanted[i] = wanted[i] || (open && p->round > 0);
+            wanted[i] = wanted[i] || (open && !first);
         }
         size_t found = rv_top_k(best, p->score, count, FIRST);
         for (size_t k = 0; k < found; k++) wanted[best[k]] = true;
@@ -217,7 +217,6 @@ static void choose(void *context, bool *wanted, const rv_candidate *const *candi
     for (size_t i = 0; i < count && p->params->front; i++)
         wanted[i] = wanted[i] || rv_front_would_accept(&p->search->front, candidates[i]->g,
                                                        candidates[i]->xe, candidates[i]->xb);
-    p->round++;
 }
 
 static rv_status step(population *p, rv_error *err)
@@ -231,7 +230,6 @@ static rv_status step(population *p, rv_error *err)
     for (size_t i = 0; i < slots; i++) propose(p, i, &random);
     for (size_t i = 0; i < children; i++) p->guess[i] = (double)NAN;
     memset(p->places, 0, slots * p->length * sizeof *p->places);
-    p->round = 0;
     RV_TRY(rv_search_race(s, p->pool + slots, children, choose, p, err));
     select_best(p, slots + children);
     restart(p);
