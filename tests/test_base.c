@@ -107,6 +107,25 @@ static void a_full_device_fails_and_stays_a_device(void **state)
     assert_false(rv_file_exists("/dev/full"));
 }
 
+static void shuffled_orders_are_equally_frequent(void **state)
+{
+    (void)state;
+    enum { TRIALS = 6000 };
+    rv_random random = rv_random_stream(4, 0, 0);
+    int seen[27] = {0}, orders = 0;
+    for (int t = 0; t < TRIALS; t++) {
+        int32_t items[3] = {0, 1, 2};
+        rv_random_shuffle(&random, items, 3, sizeof *items);
+        assert_int_equal(items[0] + items[1] + items[2], 3);
+        seen[items[0] * 9 + items[1] * 3 + items[2]]++;
+    }
+    for (size_t i = 0; i < 27; i++) {
+        orders += seen[i] > 0;
+        if (seen[i] && abs(seen[i] - TRIALS / 6) > 150) fail_msg("order %zu: %d", i, seen[i]);
+    }
+    assert_int_equal(orders, 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +137,7 @@ int main(void)
         cmocka_unit_test(utf8_rejects_what_is_not),
         cmocka_unit_test(allocation_refuses_overflow),
         cmocka_unit_test(a_full_device_fails_and_stays_a_device),
+        cmocka_unit_test(shuffled_orders_are_equally_frequent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

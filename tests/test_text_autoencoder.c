@@ -210,7 +210,11 @@ static void wrong_use(void **state)
         if (!strstr(err.message, cases[i].says))
             fail_msg("case %zu: expected '%s' in: %s", i, cases[i].says, err.message);
     }
-    rv_autoencoder_train_params p = tiny_params("wild");
+    rv_autoencoder_train_params p = tiny_params("wrong");
+    p.replaced = 1;
+    assert_int_equal(rv_autoencoder_train(&t, &p, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "shares of tokens"));
+    p = tiny_params("wild");
     p.rate = 1e30;
     assert_int_equal(rv_autoencoder_train(&t, &p, &err), RV_ERR_NUMERIC);
     assert_non_null(strstr(err.message, "step "));

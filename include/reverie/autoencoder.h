@@ -44,6 +44,8 @@ typedef struct rv_autoencoder_train_params {
     size_t code, tokens_per_slot; /* numbers of a slot; a slot for every so many tokens */
     double noise; /* deviation added to the latent, whose own is 1: the capacity */
     double corruption, dropout; /* shares of tokens hidden from encoder and decoder */
+    double replaced; /* share of tokens replaced by any of the vocabulary; at the embedding only */
+    double shuffled; /* share of texts that the encoder sees in another order */
     double rate, decay, site_weight, cycle_weight;
     bool language_model; /* the decoder's word is added to what the model expects */
     size_t judge_every;  /* steps between points of the curve */

@@ -46,15 +46,9 @@ static rv_status make_texts(card_job *j, size_t length, rv_error *err)
     memcpy(j->ids[RV_CARD_TEXT], windows.ids, j->texts * length * sizeof *windows.ids);
     memcpy(j->ids[RV_CARD_SHUFFLED], windows.ids, j->texts * length * sizeof *windows.ids);
     rv_text_windows_release(&windows);
-    for (size_t s = 0; s < j->texts; s++) {
-        int32_t *ids = j->ids[RV_CARD_SHUFFLED] + s * length;
-        for (size_t i = length; i-- > 1;) {
-            size_t k = rv_random_below(&j->random, i + 1);
-            int32_t kept = ids[i];
-            ids[i] = ids[k];
-            ids[k] = kept;
-        }
-    }
+    for (size_t s = 0; s < j->texts; s++)
+        rv_random_shuffle(&j->random, j->ids[RV_CARD_SHUFFLED] + s * length, length,
+                          sizeof *windows.ids);
     for (size_t i = 0; i < j->texts * length; i++) {
         int32_t id;
         do id = (int32_t)rv_random_below(&j->random, V < size ? V : size);

@@ -37,6 +37,8 @@ rv_autoencoder_train_params rv_autoencoder_train_params_default(void)
                                          .noise = c.noise,
                                          .corruption = s.corruption,
                                          .dropout = s.dropout,
+                                         .replaced = s.replaced,
+                                         .shuffled = s.shuffled,
                                          .rate = s.rate,
                                          .decay = s.decay,
                                          .site_weight = s.site_weight,
@@ -250,6 +252,7 @@ static rv_status learn(job *j, bool *complete, rv_error *err)
     s.seed = p->seed, s.steps = p->steps, s.batch = p->batch, s.draws = p->draws;
     s.stop = p->stop, s.minutes = p->minutes, s.rate = p->rate, s.decay = p->decay;
     s.corruption = p->corruption, s.dropout = p->dropout, s.site_weight = p->site_weight;
+    s.replaced = p->replaced, s.shuffled = p->shuffled;
     s.cycle_weight = p->cycle_weight, s.judge_every = p->judge_every, s.threads = threads;
     s.state = j->state, s.identity = identity, s.progress = progress, s.context = j;
     s.saved = saved, s.sample = p->sample ? sample : NULL;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autoencoder/text_candidates.h"
 #include "autoencoder/text_loss.h"
 #include "base/memory.h"
 
@@ -94,7 +95,7 @@ rv_status rv_text_softmaxes(double *full, double *sampled, const rv_text_autoenc
     RV_GOTO(RV_NEW(hidden, N * C, err));
     RV_GOTO(RV_NEW(label, N, err));
     RV_GOTO(rv_text_learner_new(&learner, ae, count, N, false, threads, err));
-    RV_GOTO(rv_text_candidates_new(&candidates, ae->subject, ids, N, N + draws, err));
+    RV_GOTO(rv_text_candidates_new(&candidates, ae->subject, ids, N, N, draws, err));
     RV_GOTO(rv_text_subject(hidden, rows, ae, ids, lengths, count, false, threads, err));
     rv_text_batch batch = {.ids = ids,
                            .length = lengths,

@@ -3,31 +3,6 @@
 #define RV_TEXT_LOSS_H
 
 #include "autoencoder/text_pass.h"
-#include "base/random.h"
-
-/* The rows of the subject's head that a step's softmax runs over: the batch's tokens and sampled ones, each once.
- * Every logit is lowered by the log of the token's chance to be among them, so that what is learned are the
- * logits of the whole vocabulary (Bengio and Senecal 2008; Jean et al., arXiv 1412.2007). */
-typedef struct rv_text_candidates {
-    const rv_transformer *subject;
-    rv_matrix head; /* (count of `capacity` rows, C), bias: -log chance */
-    size_t capacity, count;
-    int32_t *ids;      /* (capacity) */
-    int32_t *place;    /* (V) of a token among the candidates; -1: it is none */
-    int32_t *ranked;   /* (V) tokens, the most frequent first */
-    double *frequency; /* (V) in the training text */
-    double *chance;    /* (V) to be drawn once */
-} rv_text_candidates;
-
-/* ids (N): the training text. At most `capacity` candidates. */
-rv_status rv_text_candidates_new(rv_text_candidates **out, const rv_transformer *subject,
-                                 const int32_t *ids, size_t N, size_t capacity, rv_error *err);
-void rv_text_candidates_free(rv_text_candidates *candidates); /* NULL is fine */
-
-/* label (N): the places of the batch's tokens. Half of the draws are log-uniform over ranks, half uniform; N +
- * draws <= capacity. */
-void rv_text_candidates_draw(int32_t *label, rv_text_candidates *candidates, const int32_t *ids,
-                             size_t N, size_t draws, rv_random *random, int threads);
 
 typedef struct rv_text_batch {
     const int32_t *ids;   /* (N) */
@@ -35,6 +10,7 @@ typedef struct rv_text_batch {
     size_t count;
     const real *rows;      /* (N, C) what the encoder sees, at the site */
     const real *hidden;    /* (N, C) h_t */
+    const real *seen;      /* (N, C) h_t of what the encoder sees; NULL: hidden */
     const real *target;    /* (N, C) true normalised rows at the site; NULL: no such loss */
     const real *noise;     /* (T, Z) added to z; NULL: none */
     const bool *dropped;   /* (N) tokens that the decoder does not see; may be NULL */

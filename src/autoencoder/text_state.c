@@ -27,15 +27,16 @@ static rv_status describe(char *out, size_t room, const rv_text_training *t, rv_
     int used = snprintf(
         out, room,
         "%s, batch %zu, draws %zu, rate %.17g, decay %.17g, clip %.17g, corruption "
-        "%.17g, dropout %.17g, site weight %.17g, cycle weight %.17g, judged every %zu, seed "
+        "%.17g, dropout %.17g, replaced %.17g, shuffled %.17g, site weight %.17g, cycle weight "
+        "%.17g, judged every %zu, seed "
         "%llu; "
         "%s, width %zu, heads %zu, layers %zu and %zu, code %zu, %zu tokens a slot of %zu, "
         "noise "
         "%.17g%s",
         s->identity ? s->identity : "", s->batch, s->draws, s->rate, s->decay, s->clip,
-        s->corruption, s->dropout, s->site_weight, s->cycle_weight, s->judge_every,
-        (unsigned long long)s->seed, site, c->width, c->heads, c->encoder_layers,
-        c->decoder_layers, c->code, c->tokens_per_slot, c->tokens, c->noise,
+        s->corruption, s->dropout, s->replaced, s->shuffled, s->site_weight, s->cycle_weight,
+        s->judge_every, (unsigned long long)s->seed, site, c->width, c->heads,
+        c->encoder_layers, c->decoder_layers, c->code, c->tokens_per_slot, c->tokens, c->noise,
         c->language_model ? "" : ", no language model");
     return used > 0 && (size_t)used < room
                ? RV_OK

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "autoencoder/text_candidates.h"
 #include "autoencoder/text_loss.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -13,7 +14,7 @@
 enum { CYCLE_EVERY = 50, CYCLE_TEXTS = 8, SAMPLES = 16, SAMPLE_LENGTH = 12, SITE_ROWS = 65536 };
 
 /* Streams of random numbers. */
-enum { ORDER = 2, CORRUPTION, NOISE, DROPOUT, DRAWS, JUDGED };
+enum { ORDER = 2, CORRUPTION, NOISE, DROPOUT, DRAWS, JUDGED, REPLACED, SHUFFLED };
 
 static const double SAVE_SECONDS = 45, WARM_SHARE = 0.05, WARM_STEPS = 300;
 
@@ -28,6 +29,8 @@ rv_text_train_settings rv_text_train_settings_default(void)
                                     .clip = 1,
                                     .corruption = 0.1,
                                     .dropout = 0.2,
+                                    .replaced = 0.1,
+                                    .shuffled = 0.06,
                                     .site_weight = 0.5,
                                     .cycle_weight = 0.1,
                                     .judge_every = 250,
@@ -47,8 +50,10 @@ typedef struct trainer {
     size_t epoch;                 /* whose order it is; SIZE_MAX: none */
     size_t most;                  /* tokens of a batch */
     int32_t *ids, *label;         /* (most) */
+    int32_t *mixed;               /* (most) ids, as the encoder is shown them */
     size_t *length;               /* (batch) */
     real *rows, *hidden, *target; /* (most, C) */
+    real *seen;                   /* (most, C) hidden, as the encoder is told */
     real *noise;                  /* (T, Z) */
     bool *dropped;                /* (most) */
     double started, saved, last_loss;
@@ -67,16 +72,11 @@ static bool is_inner(const trainer *x)
     return x->t.ae->config.site.kind != RV_SITE_EMBED;
 }
 
-/* Fisher and Yates. */
 static void shuffle(trainer *x, size_t epoch)
 {
     rv_random random = rv_random_stream(x->t.settings->seed, ORDER, (uint32_t)epoch);
     for (size_t i = 0; i < x->training; i++) x->order[i] = i;
-    for (size_t i = x->training; i-- > 1;) {
-        size_t j = rv_random_below(&random, i + 1), kept = x->order[i];
-        x->order[i] = x->order[j];
-        x->order[j] = kept;
-    }
+    rv_random_shuffle(&random, x->order, x->training, sizeof *x->order);
     x->epoch = epoch;
 }
 
@@ -93,6 +93,39 @@ static size_t gather(trainer *x, const size_t *windows, size_t count, size_t mos
         N += n;
     }
     return N;
+}
+
+/* Some tokens become any of the vocabulary; what the subject expects behind them stays as it was. */
+static void replace(trainer *x, size_t N)
+{
+    const rv_transformer *subject = x->t.ae->subject;
+    const rv_text_train_settings *s = x->t.settings;
+    size_t C = subject->config.width;
+    rv_random random = rv_random_stream(s->seed, REPLACED, (uint32_t)x->t.step);
+    for (size_t r = 0; r < N && !is_inner(x); r++) {
+        bool other = rv_random_uniform(&random) < s->replaced;
+        int32_t id = (int32_t)rv_random_below(&random, subject->config.vocabulary);
+        if (!other) continue;
+        x->ids[r] = id;
+        rv_text_embed(x->rows + r * C, subject, &id, 1);
+    }
+}
+
+/* The encoder sees the first texts of the batch (which are as good as any) in another order, and what the
+ * subject expects in it. */
+static rv_status scramble(trainer *x, size_t N, rv_error *err)
+{
+    const rv_text_train_settings *s = x->t.settings;
+    const rv_text_autoencoder *ae = x->t.ae;
+    size_t count = (size_t)(s->shuffled * (double)s->batch + 0.5), first = 0;
+    memcpy(x->seen, x->hidden, N * ae->subject->config.width * sizeof *x->seen);
+    if (count == 0) return RV_OK;
+    rv_random random = rv_random_stream(s->seed, SHUFFLED, (uint32_t)x->t.step);
+    memcpy(x->mixed, x->ids, N * sizeof *x->ids);
+    for (size_t t = 0; t < count; first += x->length[t++])
+        rv_random_shuffle(&random, x->mixed + first, x->length[t], sizeof *x->mixed);
+    return rv_text_subject(x->seen, x->rows, ae, x->mixed, x->length, count, true, s->threads,
+                           err);
 }
 
 /* Rows of other places of the batch in the place of some; tokens that the decoder does not see. */
@@ -206,6 +239,8 @@ static rv_status run_step(trainer *x, rv_error *err)
     if (epoch != x->epoch) shuffle(x, epoch);
     size_t N = gather(x, x->order + x->t.step % per_epoch * s->batch, s->batch, SIZE_MAX);
     if (is_inner(x)) rv_text_normalise(x->target, ae, x->rows, N);
+    replace(x, N);
+    RV_TRY(scramble(x, N, err));
     corrupt(x, N);
     draw_noise(x, s->batch);
     rv_random random = rv_random_stream(s->seed, DRAWS, (uint32_t)x->t.step);
@@ -215,6 +250,7 @@ static rv_status run_step(trainer *x, rv_error *err)
                                  .count = s->batch,
                                  .rows = x->rows,
                                  .hidden = x->hidden,
+                                 .seen = x->seen,
                                  .target = is_inner(x) ? x->target : NULL,
                                  .noise = x->noise,
                                  .dropped = x->dropped,
@@ -411,6 +447,7 @@ static rv_status check_settings(const trainer *x, rv_error *err)
         return rv_fail(err, RV_ERR_USAGE,
                        "training: expected steps between judgements and at most 2^24 draws");
     if (!(s->rate > 0 && s->decay >= 0 && s->corruption >= 0 && s->corruption < 1 &&
+          s->replaced >= 0 && s->replaced < 1 && s->shuffled >= 0 && s->shuffled <= 1 &&
           s->dropout >= 0 && s->dropout <= 1 && s->site_weight >= 0 && s->cycle_weight >= 0))
         return rv_fail(
             err, RV_ERR_USAGE,
@@ -444,6 +481,8 @@ static rv_status allocate(trainer *x, rv_error *err)
     RV_TRY(RV_NEW(x->dropped, x->most, err));
     RV_TRY(RV_NEW(x->rows, x->most * C, err));
     RV_TRY(RV_NEW(x->hidden, x->most * C, err));
+    RV_TRY(RV_NEW(x->seen, x->most * C, err));
+    RV_TRY(RV_NEW(x->mixed, x->most, err));
     if (is_inner(x)) RV_TRY(RV_NEW(x->target, x->most * C, err));
     RV_TRY(RV_NEW(x->t.mean, ae->parameter_count, err));
     RV_TRY(RV_NEW(x->t.square, ae->parameter_count, err));
@@ -454,7 +493,7 @@ static rv_status allocate(trainer *x, rv_error *err)
     RV_TRY(RV_NEW(x->noise, x->learner->pass->slots * ae->config.code, err));
     size_t first_held = x->windows->first[x->training];
     return rv_text_candidates_new(&x->candidates, ae->subject, x->windows->ids, first_held,
-                                  x->most + s->draws, err);
+                                  x->most, s->draws, err);
 }
 
 static void release(trainer *x)
@@ -462,8 +501,9 @@ static void release(trainer *x)
     rv_text_learner_free(x->learner);
     rv_text_gradients_free(x->gradients);
     rv_text_candidates_free(x->candidates);
-    void *const owned[] = {x->order,  x->ids,    x->label, x->length, x->dropped, x->rows,
-                           x->hidden, x->target, x->noise, x->t.mean, x->t.square};
+    void *const owned[] = {x->order,   x->ids,    x->label,   x->mixed, x->length,
+                           x->dropped, x->rows,   x->hidden,  x->seen,  x->noise,
+                           x->target,  x->t.mean, x->t.square};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
 }
 

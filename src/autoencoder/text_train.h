@@ -31,9 +31,15 @@ typedef struct rv_text_train_settings {
     double minutes;             /* likewise after so long; 0: not */
     double rate, decay, clip;
     double corruption, dropout; /* shares of tokens hidden from encoder and decoder */
-    double site_weight;         /* of the squared error at an inner site */
-    double cycle_weight;        /* of |enc(dec(z)) - z|^2, every fiftieth step */
-    size_t judge_every;         /* steps between points of the curve */
+    double
+        replaced; /* share of tokens that are any of the vocabulary instead, in the text itself: rare ones are
+                      * learned too. At the embedding only */
+    double
+        shuffled; /* share of texts that the encoder sees in another order than they are to be written in:
+                      * the latent learns to say sentences only */
+    double site_weight;  /* of the squared error at an inner site */
+    double cycle_weight; /* of |enc(dec(z)) - z|^2, every fiftieth step */
+    size_t judge_every;  /* steps between points of the curve */
     int threads;
     const char *state;    /* file that a stopped training goes on from; NULL: none */
     const char *identity; /* what else must be the same: subject, corpus */

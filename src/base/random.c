@@ -67,3 +67,14 @@ size_t rv_random_weighted(rv_random *random, const double *weight, size_t n)
     }
     return n - 1;
 }
+
+void rv_random_shuffle(rv_random *random, void *items, size_t count, size_t size)
+{
+    unsigned char *at = items, kept[16];
+    for (size_t i = count; i-- > 1;) {
+        size_t j = rv_random_below(random, i + 1);
+        memcpy(kept, at + i * size, size);
+        memmove(at + i * size, at + j * size, size);
+        memcpy(at + j * size, kept, size);
+    }
+}

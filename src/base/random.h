@@ -24,5 +24,7 @@ double rv_random_normal(rv_random *random);
 size_t rv_random_below(rv_random *random, size_t n);
 /* Index drawn with probability weight[i] / sum; weights >= 0; n - 1 if all are 0. */
 size_t rv_random_weighted(rv_random *random, const double *weight, size_t n);
+/* Puts items (count) of `size` bytes, at most 16, into any order (Fisher and Yates). */
+void rv_random_shuffle(rv_random *random, void *items, size_t count, size_t size);
 
 #endif

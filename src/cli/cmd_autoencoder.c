@@ -113,6 +113,13 @@ static int run_train(const command *self, int argc, char **argv)
          "share of tokens the encoder sees wrongly (0.1)"},
         {"dropout", 0, OPTION_NUMBER, &p.dropout, "P",
          "share of tokens hidden from the decoder (0.2)"},
+        {"replaced", 0, OPTION_NUMBER, &p.replaced, "P",
+         "share of tokens that become any of the vocabulary, so that rare ones are learned "
+         "(0.1)"},
+        {"shuffled", 0, OPTION_NUMBER, &p.shuffled, "P",
+         "share of texts that the encoder sees in another order than they are to be written "
+         "in, "
+         "so that sentences only can be said (0.06)"},
         {"cycle", 0, OPTION_NUMBER, &p.cycle_weight, "X",
          "weight of |enc(dec(z)) - z|^2, every fiftieth step (0.1)"},
         {"site-weight", 0, OPTION_NUMBER, &p.site_weight, "X",

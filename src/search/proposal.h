@@ -2,10 +2,8 @@
 #ifndef RV_SEARCH_PROPOSAL_H
 #define RV_SEARCH_PROPOSAL_H
 
+#include "base/top_k.h"
 #include "search/search.h"
-
-/* Indices of the k largest scores, largest first; scores of -INFINITY are left out. Returns how many. */
-size_t rv_top_k(int32_t *out, const real *score, size_t count, size_t k);
 
 /* Effect on  g - penalty * xe  of putting token v at free position i of a member, for all v, relative to the
  * token there: score (V). -INFINITY for tokens that are not allowed, and for the one that is there.

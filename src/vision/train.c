@@ -68,16 +68,11 @@ static double learning_rate(const rv_learner_run *t)
     return rv_cosine_rate(t->settings->rate, step, warm, total);
 }
 
-/* Fisher and Yates. */
 static void shuffle(rv_learner_run *t, size_t epoch)
 {
     rv_random random = rv_random_stream(t->settings->seed, epoch + 1, UINT32_MAX);
     for (size_t i = 0; i < t->training; i++) t->order[i] = i;
-    for (size_t i = t->training; i-- > 1;) {
-        size_t j = rv_random_below(&random, i + 1), kept = t->order[i];
-        t->order[i] = t->order[j];
-        t->order[j] = kept;
-    }
+    rv_random_shuffle(&random, t->order, t->training, sizeof *t->order);
 }
 
 /* One shard's samples, shifted at random, and what they add to loss and gradient. */

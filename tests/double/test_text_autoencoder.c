@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "autoencoder/text_candidates.h"
 #include "autoencoder/text_loss.h"
 #include "base/memory.h"
 
@@ -83,14 +84,16 @@ static void whole_loss(rv_site_kind kind)
     rv_text_candidates *candidates;
     assert_int_equal(rv_text_learner_new(&learner, ae, TEXTS, N, true, 1, &err), RV_OK);
     assert_int_equal(rv_text_gradients_new(&g, ae, &err), RV_OK);
-    assert_int_equal(rv_text_candidates_new(&candidates, subject, ids, N, N + 9, &err), RV_OK);
+    assert_int_equal(rv_text_candidates_new(&candidates, subject, ids, N, N, 9, &err), RV_OK);
     real *rows = rv_alloc(N * WIDTH, sizeof *rows), *hidden = rv_alloc(N * WIDTH, sizeof *rows),
-         *target = rv_alloc(N * WIDTH, sizeof *rows), noise[T * 5];
+         *target = rv_alloc(N * WIDTH, sizeof *rows), *seen = rv_alloc(N * WIDTH, sizeof *rows),
+         noise[T * 5];
     bool dropped[N] = {false, true, [9] = true};
     int32_t label[N];
     rv_random random = rv_random_stream(1, 2, 3);
     fill(noise, T * 5, 50, 0.5);
     fill(ae->site_mean, WIDTH, 51, 0.1);
+    fill(seen, N * WIDTH, 52, 1);
     assert_int_equal(rv_text_subject(hidden, rows, ae, ids, length, TEXTS, false, 1, &err),
                      RV_OK);
     rv_text_normalise(target, ae, rows, N);
@@ -100,6 +103,7 @@ static void whole_loss(rv_site_kind kind)
                            .count = TEXTS,
                            .rows = rows,
                            .hidden = hidden,
+                           .seen = seen,
                            .noise = noise,
                            .dropped = dropped,
                            .target = kind == RV_SITE_EMBED ? NULL : target,
@@ -130,6 +134,7 @@ static void whole_loss(rv_site_kind kind)
     }
     free(rows);
     free(hidden);
+    free(seen);
     free(target);
     rv_text_candidates_free(candidates);
     rv_text_gradients_free(g);
@@ -211,16 +216,44 @@ static void candidates_are_unbiased(void **state)
     rv_error err;
     int32_t label;
     double sum[VOCABULARY] = {0};
-    // Tokens of the batch come with their frequency, so none are given here but one that is left out.
-    assert_int_equal(rv_text_candidates_new(&c, subject, NULL, 0, DRAWS + 1, &err), RV_OK);
+    assert_int_equal(rv_text_candidates_new(&c, subject, NULL, 0, 1, DRAWS, &err), RV_OK);
     for (size_t i = 0; i < TRIALS; i++) {
         rv_random random = rv_random_stream(9, i, 0);
         int32_t own = 30;
         rv_text_candidates_draw(&label, c, &own, 1, DRAWS, &random, 1);
         for (size_t k = 0; k < c->count; k++) sum[c->ids[k]] += exp(c->head.bias[k]) / TRIALS;
     }
-    for (size_t v = 0; v < 30; v++)
+    for (size_t v = 0; v < VOCABULARY; v++)
         if (fabs(sum[v] - 1) > 0.12) fail_msg("token %zu: expected 1, found %g", v, sum[v]);
+    rv_text_candidates_free(c);
+    rv_transformer_free(subject);
+}
+
+/* The tokens most like one, by the cosine of the head's rows, are always among the candidates, with their own weight. */
+static void near_tokens_are_always_there(void **state)
+{
+    (void)state;
+    rv_transformer *subject = make_subject();
+    rv_text_candidates *c;
+    rv_error err;
+    int32_t label, own = 11, best = -1;
+    double most = -2, row[2][WIDTH];
+    assert_int_equal(rv_text_candidates_new(&c, subject, NULL, 0, 1, 0, &err), RV_OK);
+    rv_random random = rv_random_stream(9, 1, 0);
+    rv_text_candidates_draw(&label, c, &own, 1, 0, &random, 1);
+    rv_matrix_get_row(subject->head, (size_t)own, row[0]);
+    for (int32_t v = 0; v < VOCABULARY; v++) {
+        double product = 0, square = 0;
+        rv_matrix_get_row(subject->head, (size_t)v, row[1]);
+        for (size_t k = 0; k < WIDTH; k++)
+            product += row[0][k] * row[1][k], square += row[1][k] * row[1][k];
+        if (v == own || product / sqrt(square) <= most) continue;
+        most = product / sqrt(square), best = v;
+    }
+    assert_int_equal(c->count, 1 + RV_TEXT_NEAR);
+    assert_int_equal(c->ids[0], own);
+    assert_int_equal(c->ids[1], best);
+    for (size_t i = 0; i < c->count; i++) assert_true(c->head.bias[i] == 0);
     rv_text_candidates_free(c);
     rv_transformer_free(subject);
 }
@@ -232,6 +265,7 @@ int main(void)
         cmocka_unit_test(loss_at_an_inner_layer),
         cmocka_unit_test(soft_tokens),
         cmocka_unit_test(candidates_are_unbiased),
+        cmocka_unit_test(near_tokens_are_always_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
