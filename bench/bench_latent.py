@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The claim that the project began with: a dream confined to what an autoencoder can say is recognisable.
 
-    bench/bench_latent.py --corpus FILE... [--inner DIR] [--neurons 30] [--budget 60000] [--results FILE] [--table]
+    bench/bench_latent.py --corpus FILE... [--inner DIR] [--neurons 30] [--budget 60000] [--results FILE] [--page FILE] [--table]
 
 `naive` against `latent` and `evolve` (confined to the shipped autoencoder at the embedding, and with --inner
 to one in an inner layer) against `reverie`, on the neurons of the dreaming benchmark, equal budgets of forward
 tokens, one seed. Of every run its most active dream and its headline dream are told; both are scored in bits per
 byte under a second model. A text counts as a sentence if that is at most where the worst decile of as
-long windows of the corpus begins. Finished runs are lines of the results file and not run again.
+long windows of the corpus begins. Finished runs are lines of the results file and not run again. --page tells all
+run files, neuron after neuron, in one page.
 """
 import argparse
 import datetime
@@ -36,10 +37,15 @@ def judged(dream, judge):
             "bits_per_byte": bench_fluency.score(judge, dream["text"])}
 
 
+def run_file(run, args):
+    _, target, method, seed, budget = run
+    return os.path.join(args.runs, f"{target}-{method}-{seed}-{budget}.jsonl")
+
+
 def execute(run, sign, args):
     model, target, method, seed, budget = run
     os.makedirs(args.runs, exist_ok=True)
-    path = os.path.join(args.runs, f"{target}-{method}-{seed}-{budget}.jsonl")
+    path = run_file(run, args)
     if os.path.exists(path) and not os.path.exists(path + ".journal"):
         os.remove(path)  # of a run whose line was not written: nothing says that it is whole
     command = [bench_dream.TOOL, "dream", model, "--method", method.replace("-inner", ""), "--seed", str(seed), "--budget",
@@ -109,6 +115,7 @@ def main():
     parser.add_argument("--threads", type=int, default=0, help="default: all processors")
     parser.add_argument("--results", default=os.path.join(bench_dream.ROOT, "bench", "results", "latent.jsonl"))
     parser.add_argument("--runs", default=os.path.join(bench_dream.ROOT, "build", "bench-latent"), help="folder of the run files")
+    parser.add_argument("--page", help="write all runs as one page to open in a browser")
     parser.add_argument("--table", action="store_true", help="print the table of what is there, run nothing")
     args = parser.parse_args()
     results = bench_dream.read_records(args.results) if os.path.exists(args.results) else []
@@ -142,6 +149,9 @@ def main():
         if result["strongest"]:
             d = result["strongest"]
             print(f"    g {d['g']:.1f}, {d['xe']:.2f} nats, {d['bits_per_byte']:.2f} bits per byte: {d['text']!r}", file=sys.stderr)
+    if args.page:
+        files = [path for path in map(lambda run: run_file(run, args), wanted) if os.path.exists(path)]
+        subprocess.run([bench_dream.TOOL, "report", *files, "-o", args.page], check=True)
     print(table(results))
 
 

@@ -23,7 +23,7 @@ rv_autoencoder_train_params rv_autoencoder_train_params_default(void)
     const rv_text_train_settings s = rv_text_train_settings_default();
     return (rv_autoencoder_train_params){.site = "embed",
                                          .steps = s.steps,
-                                         .tokens = 400000,
+                                         .tokens = 2000000,
                                          .shortest = 8,
                                          .longest = c.tokens,
                                          .batch = s.batch,

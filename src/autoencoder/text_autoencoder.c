@@ -11,17 +11,17 @@ enum { BLOCK_TENSORS = 6 };
 
 rv_text_autoencoder_config rv_text_autoencoder_config_default(void)
 {
-    return (rv_text_autoencoder_config){.width = 128,
+    return (rv_text_autoencoder_config){.width = 192,
                                         .heads = 4,
                                         .encoder_layers = 2,
                                         .decoder_layers = 6,
-                                        .code = 48,
+                                        .code = 192,
                                         .tokens_per_slot = 2,
                                         .tokens = 24,
                                         .language_model = true,
                                         .site = {RV_SITE_EMBED, 0},
                                         .bos = -1,
-                                        .noise = 0.7};
+                                        .noise = 1.5};
 }
 
 size_t rv_text_slots(const rv_text_autoencoder_config *config, size_t tokens)

@@ -21,13 +21,13 @@ static const double SAVE_SECONDS = 45, WARM_SHARE = 0.05, WARM_STEPS = 300;
 rv_text_train_settings rv_text_train_settings_default(void)
 {
     return (rv_text_train_settings){.seed = 1,
-                                    .steps = 5000,
+                                    .steps = 10000,
                                     .batch = 32,
                                     .draws = 2048,
                                     .rate = 2e-3,
                                     .decay = 0.01,
                                     .clip = 1,
-                                    .corruption = 0.1,
+                                    .corruption = 0.05,
                                     .dropout = 0.2,
                                     .replaced = 0.1,
                                     .shuffled = 0.06,

@@ -92,8 +92,9 @@ rv_status rv_latent_write(rv_latent *l, size_t first, size_t count, rv_error *er
                                       l->search->params.threads, err);
 }
 
-void rv_latent_noise(rv_latent *l, size_t text, double deviation, rv_random *random)
+void rv_latent_noise(rv_latent *l, size_t text, double share, rv_random *random)
 {
+    double trained = l->ae->config.noise, deviation = share * (trained > 0 ? trained : 1);
     real *z = latent_of(l, text);
     for (size_t i = 0; i < l->numbers; i++)
         z[i] += (real)(deviation * rv_random_normal(random));
@@ -117,7 +118,7 @@ void rv_latent_between(rv_latent *l, size_t text, size_t a, size_t b, double at)
     rv_text_project(z, l->ae, l->slots);
 }
 
-static const double LEAST_NOISE = 0.1, MOST_NOISE = 1.5;
+static const double LEAST_NOISE = 0.15, MOST_NOISE = 2;
 
 void rv_latent_vary(rv_latent *l, size_t text, size_t a, size_t b, rv_random *random)
 {
