@@ -65,6 +65,8 @@ static void clothes_are_clothes(void **state)
     (void)state;
     latent_dreams_of("assets/images/fashion-mnist", 0, 4);
     latent_dreams_of("assets/images/fashion-mnist", 7, 4);
+    latent_dreams_of("assets/images/fashion-mnist", 4,
+                     16); // the surest coats are the strangest ones
 }
 
 /* The neighbours that are shipped hold those of the default dreams: the distances are the true

@@ -104,7 +104,9 @@ RV_API rv_status rv_image_shipped_weights(char **out, const char *name, rv_error
 typedef struct rv_image_dream {
     rv_image_method method;
     size_t target, start;
-    bool best; /* of its starts, by the attacked classifier's score alone */
+    bool
+        best; /* of its starts: of those with 0.9999 under the attacked classifier the one whose code has the
+                * smallest norm; where there are none, and of a unit, the one with the highest score */
     uint8_t pixels[RV_IMAGE_PIXELS];
     double score; /* the target's mean over shifted copies and noisy latents */
     double value; /* the target: log odds of the class, or the unit's mean activation */

@@ -17,6 +17,8 @@
 
 enum { MAX_STEPS = 10000 };
 
+static const double SURE = 0.9999; // of a class: what the goal asks of a dream
+
 rv_image_dream_params rv_image_dream_params_default(void)
 {
     return (rv_image_dream_params){
@@ -260,13 +262,11 @@ static rv_status dream(job *j, rv_error *err)
     return status;
 }
 
-/* Who and where each dream is, its bytes, and the best of each group of starts. The images become
- * what the bytes say. */
+/* Who and where each dream is, and its bytes. The images become what the bytes say. */
 static void fill_dreams(job *j)
 {
     rv_image_gallery *g = j->gallery;
     for (size_t first = 0; first < j->count; first += g->starts) {
-        size_t best = first;
         for (size_t i = first; i < first + g->starts; i++) {
             rv_image_dream *d = &g->dreams[i];
             real *image = j->images + i * RV_IMAGE_PIXELS;
@@ -274,12 +274,10 @@ static void fill_dreams(job *j)
             d->method = (rv_image_method)(first / g->starts % RV_IMAGE_METHODS);
             d->start = i - first;
             d->score = j->score[i];
-            if (d->score > j->score[best]) best = i;
             for (size_t p = 0; p < RV_IMAGE_PIXELS; p++)
                 d->pixels[p] = (uint8_t)(image[p] * 255 + (real)0.5);
             rv_image_numbers(image, d->pixels, RV_IMAGE_PIXELS);
         }
-        g->dreams[best].best = true;
     }
 }
 
@@ -346,6 +344,25 @@ done:
     return status;
 }
 
+/* Whether a is a better dream than b. All that the classifier is sure of are equally good to it: of them the most
+ * typical one, whose code the autoencoder's prior finds likeliest. The judge and the data have no part in it. */
+static bool is_better(const rv_image_dream *a, const rv_image_dream *b)
+{
+    bool sure = a->attacked >= SURE, other = b->attacked >= SURE; // NAN, of a unit: not sure
+    if (sure != other) return sure;
+    return sure ? a->norm < b->norm : a->score > b->score;
+}
+
+static void choose_best(rv_image_gallery *g, size_t count)
+{
+    for (size_t first = 0; first < count; first += g->starts) {
+        rv_image_dream *best = &g->dreams[first];
+        for (size_t i = first + 1; i < first + g->starts; i++)
+            if (is_better(&g->dreams[i], best)) best = &g->dreams[i];
+        best->best = true;
+    }
+}
+
 static rv_status run(job *j, rv_error *err)
 {
     RV_TRY(load(j, err));
@@ -357,7 +374,9 @@ static rv_status run(job *j, rv_error *err)
     RV_TRY(RV_NEW(j->score, j->count, err));
     RV_TRY(dream(j, err));
     fill_dreams(j);
-    return measure(j, err);
+    RV_TRY(measure(j, err));
+    choose_best(g, j->count);
+    return RV_OK;
 }
 
 static rv_status check_params(const rv_image_dream_params *p, rv_error *err)
