@@ -155,9 +155,9 @@ static void print_dream(const rv_image_gallery *g, const rv_image_dream *d)
 
 static void print_gallery(const rv_image_gallery *g)
 {
-    printf(
-        "%s, seed %llu, %zu starts of %zu steps; the best by the attacked classifier alone\n\n",
-        g->dataset, (unsigned long long)g->seed, g->starts, g->steps);
+    printf("%s, seed %llu, %zu starts of %zu steps; best: %s\n\n", g->dataset,
+           (unsigned long long)g->seed, g->starts, g->steps,
+           g->units ? "the strongest" : "the most typical of those attacked at 0.9999");
     printf("%-25s %s   code norm   re-encoding   nearest of %zu\n", "",
            g->units ? "activation" : " best of the starts  median of the starts",
            g->neighbours);

@@ -144,10 +144,11 @@ static rv_status put_starts(rv_text *out, const rv_image_gallery *g, rv_error *e
 
 static void put_about(rv_text *out, const rv_image_gallery *g)
 {
-    rv_text_puts(out,
-                 "<h2>How to read it</h2><p>The best of the starts is chosen by the attacked "
-                 "classifier alone; the judge, a network of another architecture and seed, "
-                 "never takes part in the ascent. ");
+    rv_text_puts(
+        out, "<h2>How to read it</h2><p>Of the starts that the attacked classifier is sure of "
+             "(0.9999) the best is the most typical, by the norm of its code; of a unit, the "
+             "strongest. The judge, a network of another architecture and seed, "
+             "takes part in neither ascent nor choice. ");
     if (!g->units)
         rv_text_puts(out,
                      "<em>attacked</em> and <em>judge</em> are the class's probability under "
