@@ -154,9 +154,16 @@ static void texts_go_through(void **state)
     free(json);
     rv_interpolation_release(&way);
     const char *file = tiny_path("corpus.txt");
-    if (rv_autoencoder_evaluate(&card, ae, &file, 1, 8, 1, NULL, NULL, &err) != RV_OK)
+    if (rv_autoencoder_evaluate(&card, ae, &file, 1, 8, 0, 1, NULL, NULL, &err) != RV_OK)
         fail_msg("%s", err.message);
-    assert_int_equal(card.length_count, 2); // 8 and 12 tokens
+    assert_int_equal(card.length_count, 2);             // 8 and 12 tokens
+    for (size_t kind = 0; kind < RV_CARD_TEXTS; kind++) // tried under no noise: the same twice
+        assert_true(card.tokens[kind][1][0] == card.tokens[kind][1][1]);
+    assert_int_equal(rv_autoencoder_evaluate(&card, ae, &file, 1, 8, NAN, 1, NULL, NULL, &err),
+                     RV_ERR_USAGE);
+    assert_int_equal(rv_autoencoder_evaluate(&card, ae, &file, 1, 8, -1, 1, NULL, NULL, &err),
+                     RV_OK);
+    assert_true(card.tried == card.noise);
     assert_true(card.inner && card.explained < 1 && isfinite(card.spliced) &&
                 isfinite(card.by_mean) && card.real > 0);
     assert_int_equal(rv_autoencoder_card_json(&json, &card, &err), RV_OK);

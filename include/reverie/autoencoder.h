@@ -44,7 +44,8 @@ typedef struct rv_autoencoder_train_params {
     size_t code, tokens_per_slot; /* numbers of a slot; a slot for every so many tokens */
     double noise; /* deviation added to the latent, whose own is 1: the capacity */
     double corruption, dropout; /* shares of tokens hidden from encoder and decoder */
-    double replaced; /* share of tokens replaced by any of the vocabulary; at the embedding only */
+    double
+        replaced; /* share of tokens replaced by any of the vocabulary; at the embedding only */
     double shuffled; /* share of texts that the encoder sees in another order */
     double rate, decay, site_weight, cycle_weight;
     bool language_model; /* the decoder's word is added to what the model expects */
@@ -141,7 +142,8 @@ typedef struct rv_autoencoder_card {
     char model[256], site[64], corpus[256];
     size_t parameters, step, code, tokens_per_slot, texts; /* texts: of every kind */
     double noise;                                          /* that it was trained under */
-    double bits; /* that the noise leaves to a slot, at most: code / 2 log2(1 + 1 / noise^2) */
+    double tried; /* deviation of the noise that it is tried under */
+    double bits;  /* that the noise leaves to a slot, at most: code / 2 log2(1 + 1 / noise^2) */
     bool language_model;
     size_t lengths[RV_CARD_LENGTHS], length_count; /* 8, 12, 16, 24, as far as it goes */
     /* Shares of tokens and of whole texts written as they were: [0] without noise, [1] under it. */
@@ -157,11 +159,12 @@ typedef struct rv_autoencoder_card {
     double spliced, by_mean; /* the model's loss with the written rows there; with their mean */
 } rv_autoencoder_card;
 
-/* corpus: text that it was not trained on. texts: of every kind and length (0: 64). */
+/* corpus: text that it was not trained on. texts: of every kind and length (0: 64). noise: deviation of what the
+ * latents are tried under; negative: as in training. */
 RV_API rv_status rv_autoencoder_evaluate(rv_autoencoder_card *out, rv_autoencoder *ae,
                                          const char *const *corpus, size_t corpus_count,
-                                         size_t texts, uint64_t seed, rv_progress_fn progress,
-                                         void *context, rv_error *err);
+                                         size_t texts, double noise, uint64_t seed,
+                                         rv_progress_fn progress, void *context, rv_error *err);
 
 /* ---- the same as JSON, one object each, malloc'ed ---------------------------------------------- */
 

@@ -73,7 +73,7 @@ static rv_status recall(card_job *j, size_t index, rv_error *err)
                      noisy ? ", noise" : "");
             RV_TRY(step(j, what, err));
             RV_TRY(rv_text_recall_measure(&r, NULL, j->ae->text, j->ids[kind], j->texts, length,
-                                          noisy ? c->noise : 0, &j->random,
+                                          noisy ? c->tried : 0, &j->random,
                                           j->ae->model->threads, err));
             c->tokens[kind][index][noisy] = r.tokens;
             c->exact[kind][index][noisy] = r.exact;
@@ -190,14 +190,17 @@ static rv_status run(card_job *j, const char *const *corpus, size_t count, rv_er
 
 rv_status rv_autoencoder_evaluate(rv_autoencoder_card *out, rv_autoencoder *ae,
                                   const char *const *corpus, size_t corpus_count, size_t texts,
-                                  uint64_t seed, rv_progress_fn progress, void *context,
-                                  rv_error *err)
+                                  double noise, uint64_t seed, rv_progress_fn progress,
+                                  void *context, rv_error *err)
 {
     memset(out, 0, sizeof *out);
     if (texts == 0) texts = DEFAULT_TEXTS;
     if (texts < 2 || texts > MOST_TEXTS)
         return rv_fail(err, RV_ERR_USAGE, "texts: expected 2 to %d, found %zu", MOST_TEXTS,
                        texts);
+    if (!isfinite(noise))
+        return rv_fail(err, RV_ERR_USAGE, "noise: expected a number, found %g", noise);
+    out->tried = noise < 0 ? ae->text->config.noise : noise;
     card_job j = {.card = out,
                   .ae = ae,
                   .random = rv_random_stream(seed, 7, 0),
@@ -220,11 +223,12 @@ rv_status rv_autoencoder_card_json(char **out, const rv_autoencoder_card *c, rv_
 {
     static const char *const names[RV_CARD_TEXTS] = {"text", "shuffled", "random"};
     json_t *json =
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:b}", "model", c->model,
-                  "site", c->site, "corpus", c->corpus, "parameters", (json_int_t)c->parameters,
-                  "step", (json_int_t)c->step, "code", (json_int_t)c->code, "tokens_per_slot",
-                  (json_int_t)c->tokens_per_slot, "texts", (json_int_t)c->texts, "noise",
-                  c->noise, "slot_bits", number(c->bits), "language_model", c->language_model);
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:b}", "model",
+                  c->model, "site", c->site, "corpus", c->corpus, "parameters",
+                  (json_int_t)c->parameters, "step", (json_int_t)c->step, "code",
+                  (json_int_t)c->code, "tokens_per_slot", (json_int_t)c->tokens_per_slot,
+                  "texts", (json_int_t)c->texts, "noise", c->noise, "tried_noise", c->tried,
+                  "slot_bits", number(c->bits), "language_model", c->language_model);
     json_t *recall = json_array();
     for (size_t k = 0; k < RV_CARD_TEXTS; k++)
         for (size_t i = 0; i < c->length_count; i++)

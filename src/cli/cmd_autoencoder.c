@@ -198,8 +198,10 @@ static void print_card(const rv_autoencoder_card *c)
     printf("a slot of %zu numbers for %zu tokens, noise %g: at most %.0f bits a slot\n",
            c->code, c->tokens_per_slot, c->noise, c->bits);
     printf("judged on %zu texts of %s\n\n", c->texts, c->corpus);
-    printf("written again, %%           tokens   whole texts   under noise: tokens   whole "
-           "texts\n");
+    printf(
+        "written again, %%           tokens   whole texts   under noise %.2g: tokens   whole "
+        "texts\n",
+        c->tried);
     for (size_t k = 0; k < RV_CARD_TEXTS; k++)
         for (size_t i = 0; i < c->length_count; i++)
             printf("  %-9s %2zu tokens      %6.1f        %6.1f                %6.1f        "
@@ -226,6 +228,7 @@ static int run_eval(const command *self, int argc, char **argv)
     const char *model = NULL;
     string_list corpus = {.count = 0};
     int64_t texts = 64, seed = 1;
+    double noise = -1;
     model_options how = MODEL_OPTIONS_DEFAULT;
     bool json = false;
     const option options[] = {
@@ -233,6 +236,8 @@ static int run_eval(const command *self, int argc, char **argv)
          "text that it was not trained on; may be repeated"},
         {"model", 0, OPTION_STRING, &model, "MODEL", "where the model is now"},
         {"texts", 'n', OPTION_INTEGER, &texts, "N", "of every kind and length (default 64)"},
+        {"noise", 0, OPTION_NUMBER, &noise, "S",
+         "deviation of the noise that the latents are tried under (default: the training's)"},
         {"seed", 's', OPTION_INTEGER, &seed, "N", "seed (default 1)"},
         MODEL_ROWS(how),
         {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object"},
@@ -247,7 +252,7 @@ static int run_eval(const command *self, int argc, char **argv)
     rv_error err;
     if (open_autoencoder(&ae, rest.items[0], model, &how, &err) != RV_OK) return fail(&err);
     rv_status status =
-        rv_autoencoder_evaluate(&card, ae, corpus.items, corpus.count, (size_t)texts,
+        rv_autoencoder_evaluate(&card, ae, corpus.items, corpus.count, (size_t)texts, noise,
                                 (uint64_t)seed, show_progress, NULL, &err);
     rv_autoencoder_close(ae);
     if (status != RV_OK) return fail(&err);
