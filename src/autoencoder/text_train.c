@@ -30,7 +30,7 @@ rv_text_train_settings rv_text_train_settings_default(void)
                                     .corruption = 0.05,
                                     .dropout = 0.2,
                                     .replaced = 0.1,
-                                    .shuffled = 0.06,
+                                    .shuffled = 0.03,
                                     .site_weight = 0.5,
                                     .cycle_weight = 0.1,
                                     .judge_every = 250,

@@ -119,7 +119,7 @@ static int run_train(const command *self, int argc, char **argv)
         {"shuffled", 0, OPTION_NUMBER, &p.shuffled, "P",
          "share of texts that the encoder sees in another order than they are to be written "
          "in, "
-         "so that sentences only can be said (0.06)"},
+         "so that sentences only can be said (0.03)"},
         {"cycle", 0, OPTION_NUMBER, &p.cycle_weight, "X",
          "weight of |enc(dec(z)) - z|^2, every fiftieth step (0.1)"},
         {"site-weight", 0, OPTION_NUMBER, &p.site_weight, "X",
