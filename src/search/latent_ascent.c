@@ -9,7 +9,7 @@
 #include "search/latent.h"
 
 enum { STARTS = 4, COPIES = 4, MEMBERS = STARTS * COPIES, ROUND = 24, TRIP = 4 };
-static const double RATE = 0.2, NOISE = 0.4, LEAST_PENALTY = 0.1, MOST_PENALTY = 10;
+static const double RATE = 0.5, NOISE = 1.2, LEAST_PENALTY = 0.1, MOST_PENALTY = 10;
 
 typedef struct ascent {
     rv_search *search;
