@@ -237,7 +237,7 @@ static rv_text_autoencoder *train_autoencoder(const truth *t)
     unlink(path);
     rv_text_train_settings s = rv_text_train_settings_default();
     s.steps = STEPS, s.batch = 32, s.draws = 300, s.rate = 0.005, s.cycle_weight = 0;
-    s.dropout = s.corruption = 0;
+    s.dropout = s.corruption = s.replaced = s.shuffled = 0;
     s.judge_every = STEPS;
     truth_check(rv_text_train(&curve, &done, ae, &windows, &cache, &s, &err), &err);
     if (!(curve.items[0].accuracy > 0.9))

@@ -118,11 +118,15 @@ void rv_latent_between(rv_latent *l, size_t text, size_t a, size_t b, double at)
     rv_text_project(z, l->ae, l->slots);
 }
 
-static const double LEAST_NOISE = 0.15, MOST_NOISE = 2;
+/* In units of the noise of training: from what changes hardly a token to what leaves little of a text, twice that noise
+ * or one and a half times the latent's own deviation. */
+static const double LEAST_NOISE = 0.15, MOST_NOISE = 2, MOST_OWN = 1.5;
 
 void rv_latent_vary(rv_latent *l, size_t text, size_t a, size_t b, rv_random *random)
 {
-    double noise = LEAST_NOISE * pow(MOST_NOISE / LEAST_NOISE, rv_random_uniform(random));
+    double trained = l->ae->config.noise, most = MOST_NOISE;
+    if (trained > 0 && most * trained < MOST_OWN) most = MOST_OWN / trained;
+    double noise = LEAST_NOISE * pow(most / LEAST_NOISE, rv_random_uniform(random));
     switch (a == b ? 0 : rv_random_below(random, 3)) {
     case 0:
         rv_latent_between(l, text, a, a, 0);
