@@ -14,9 +14,11 @@ import argparse
 import datetime
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import bench_dream
@@ -40,6 +42,23 @@ def judged(dream, judge):
 def run_file(run, args):
     _, target, method, seed, budget = run
     return os.path.join(args.runs, f"{target}-{method}-{seed}-{budget}.jsonl")
+
+
+def without_folders(record):
+    """The record of a run as it may be shown to others: its command names files, not where they lie here."""
+    if "command" in record:
+        words = shlex.split(record["command"])
+        record["command"] = shlex.join(os.path.basename(w.rstrip("/")) if w.startswith(("/", "./", "../")) else w for w in words)
+    return record
+
+
+def write_page(page, files):
+    with tempfile.TemporaryDirectory() as folder:
+        names = [os.path.basename(path) for path in files]
+        for path, name in zip(files, names):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as lines:
+                lines.writelines(json.dumps(without_folders(r), ensure_ascii=False) + "\n" for r in bench_dream.read_records(path))
+        subprocess.run([bench_dream.TOOL, "report", *names, "-o", os.path.abspath(page)], cwd=folder, check=True)
 
 
 def execute(run, sign, args):
@@ -151,7 +170,7 @@ def main():
             print(f"    g {d['g']:.1f}, {d['xe']:.2f} nats, {d['bits_per_byte']:.2f} bits per byte: {d['text']!r}", file=sys.stderr)
     if args.page:
         files = [path for path in map(lambda run: run_file(run, args), wanted) if os.path.exists(path)]
-        subprocess.run([bench_dream.TOOL, "report", *files, "-o", args.page], check=True)
+        write_page(args.page, files)
     print(table(results))
 
 

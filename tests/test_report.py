@@ -218,6 +218,10 @@ def hostile_text_stays_text(hostile):
     check(not bad, f"controls reached the terminal: {bad}")
 
 
+def many_runs_are_told_together(minimal):
+    run("report", "--table", *[minimal] * 100)
+
+
 with tempfile.TemporaryDirectory() as folder:
     subprocess.run([sys.executable, os.path.join(ROOT, "tests", "sample_runs.py"), folder], check=True)
     flight, minimal, hostile = (os.path.join(folder, n + ".jsonl") for n in ("flight", "minimal", "hostile"))
@@ -227,4 +231,5 @@ with tempfile.TemporaryDirectory() as folder:
     wrong_files_are_named(folder, flight)
     a_terminal_gets_colours(flight)
     hostile_text_stays_text(hostile)
+    many_runs_are_told_together(minimal)
 sys.exit(1 if failures else 0)

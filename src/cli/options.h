@@ -39,7 +39,7 @@ typedef struct option {
     const char *help;
 } option;
 
-enum { LIST_MAX = 64 };
+enum { LIST_MAX = 1024 };
 
 typedef struct string_list {
     const char *items[LIST_MAX];
