@@ -10,7 +10,7 @@
 #include "autoencoder/text_train.h"
 #include "known_truth.h"
 
-enum { SEEDS = 20, BUDGET = 24000, SHORT = 3000 };
+enum { SEEDS = 20, LATENT_SEEDS = 18, BUDGET = 24000, SHORT = 3000 };
 
 static truth *models[SEEDS + 1]; /* by seed */
 
@@ -69,21 +69,22 @@ static rv_search *dream(const rv_dreamer *d, const rv_problem *q, const rv_searc
     return s;
 }
 
-/* With one autoencoder, so in six seeds of one model; nothing of the latent is made for single tokens. */
+/* With one autoencoder, so in many seeds of one model; nothing of the latent is made for single tokens. Measured: 11 and
+ * 8 to 9 of 18, by the compiler; rounding in the autoencoder's training decides which. */
 static void latent_dreamers_find_the_one_token_trigger(void **state)
 {
     (void)state;
     static const struct {
         const rv_dreamer *dreamer;
         size_t least;
-    } wanted[] = {{&rv_dreamer_latent, 1}, {&rv_dreamer_evolve, 3}};
+    } wanted[] = {{&rv_dreamer_latent, 6}, {&rv_dreamer_evolve, 5}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         size_t found = 0;
-        for (uint64_t seed = 1; seed <= 6; seed++)
+        for (uint64_t seed = 1; seed <= LATENT_SEEDS; seed++)
             found += truth_recover(models[1], wanted[i].dreamer, 0, seed, BUDGET) > 0;
         if (found < wanted[i].least)
-            fail_msg("%s: %zu of 6, expected %zu", wanted[i].dreamer->name, found,
-                     wanted[i].least);
+            fail_msg("%s: %zu of %d, expected %zu", wanted[i].dreamer->name, found,
+                     LATENT_SEEDS, wanted[i].least);
     }
 }
 

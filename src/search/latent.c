@@ -92,9 +92,8 @@ rv_status rv_latent_write(rv_latent *l, size_t first, size_t count, rv_error *er
                                       l->search->params.threads, err);
 }
 
-void rv_latent_noise(rv_latent *l, size_t text, double share, rv_random *random)
+void rv_latent_noise(rv_latent *l, size_t text, double deviation, rv_random *random)
 {
-    double trained = l->ae->config.noise, deviation = share * (trained > 0 ? trained : 1);
     real *z = latent_of(l, text);
     for (size_t i = 0; i < l->numbers; i++)
         z[i] += (real)(deviation * rv_random_normal(random));
@@ -118,15 +117,17 @@ void rv_latent_between(rv_latent *l, size_t text, size_t a, size_t b, double at)
     rv_text_project(z, l->ae, l->slots);
 }
 
-/* In units of the noise of training: from what changes hardly a token to what leaves little of a text, twice that noise
- * or one and a half times the latent's own deviation. */
-static const double LEAST_NOISE = 0.15, MOST_NOISE = 2, MOST_OWN = 1.5;
+/* From what changes hardly a token to what leaves little of a text: shares of the noise of training, and at least of
+ * the latent's own deviation. */
+static const double LEAST_NOISE = 0.15, LEAST_OWN = 0.1, MOST_NOISE = 2, MOST_OWN = 1.5;
 
 void rv_latent_vary(rv_latent *l, size_t text, size_t a, size_t b, rv_random *random)
 {
-    double trained = l->ae->config.noise, most = MOST_NOISE;
-    if (trained > 0 && most * trained < MOST_OWN) most = MOST_OWN / trained;
-    double noise = LEAST_NOISE * pow(most / LEAST_NOISE, rv_random_uniform(random));
+    double trained = l->ae->config.noise, least = LEAST_NOISE * trained,
+           most = MOST_NOISE * trained;
+    if (least < LEAST_OWN) least = LEAST_OWN;
+    if (most < MOST_OWN) most = MOST_OWN;
+    double noise = least * pow(most / least, rv_random_uniform(random));
     switch (a == b ? 0 : rv_random_below(random, 3)) {
     case 0:
         rv_latent_between(l, text, a, a, 0);

@@ -42,9 +42,9 @@ rv_status rv_latent_write(rv_latent *l, size_t first, size_t count, rv_error *er
 rv_status rv_latent_begin(rv_latent *l, size_t first, size_t count, rv_random *random,
                           rv_error *err);
 
-/* Noise added, in units of what the autoencoder was trained under; slots of either of two texts; a point between
- * them (a may be b); or one of these. All are normalised again. */
-void rv_latent_noise(rv_latent *l, size_t text, double share, rv_random *random);
+/* Noise of a deviation added; slots of either of two texts; a point between them (a may be b); or one of these.
+ * All are normalised again. */
+void rv_latent_noise(rv_latent *l, size_t text, double deviation, rv_random *random);
 void rv_latent_cross(rv_latent *l, size_t text, size_t a, size_t b, rv_random *random);
 void rv_latent_between(rv_latent *l, size_t text, size_t a, size_t b, double at);
 void rv_latent_vary(rv_latent *l, size_t text, size_t a, size_t b, rv_random *random);

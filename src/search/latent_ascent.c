@@ -22,11 +22,12 @@ typedef struct ascent {
 static rv_status begin(ascent *a, rv_error *err)
 {
     rv_latent *l = a->l;
+    double trained = l->ae->config.noise, apart = NOISE * (trained > 0 ? trained : 1);
     rv_random random = rv_search_random(a->search, 0);
     RV_TRY(rv_latent_begin(l, 0, STARTS, &random, err));
     for (size_t m = MEMBERS; m-- > 0;) { // from behind, as the starts stand where copies go
         rv_latent_between(l, m, m / COPIES, m / COPIES, 0);
-        if (m % COPIES) rv_latent_noise(l, m, NOISE, &random);
+        if (m % COPIES) rv_latent_noise(l, m, apart, &random);
     }
     rv_continuous_spread(a->climber->model, LEAST_PENALTY, MOST_PENALTY);
     double *penalty = a->climber->model->penalty;
