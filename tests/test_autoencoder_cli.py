@@ -68,7 +68,7 @@ class Autoencoder(unittest.TestCase):
 
     def test_2_used(self):
         out, _ = self.run_tool("reconstruct", "whole", "the hen", "in the sea", "--noise", "0.2")
-        self.assertEqual(out.count("tokens;"), 2)
+        self.assertEqual(out.count("corrected;"), 2)
         out, _ = self.run_tool("reconstruct", "whole", "the hen", "--json")
         self.assertEqual(json.loads(out)["tokens"], 7)
         out, _ = self.run_tool("interpolate", "whole", "the hen", "again", "--steps", "3", "--json")
@@ -78,7 +78,7 @@ class Autoencoder(unittest.TestCase):
         self.assertEqual(len(card["recall"]), 6)  # three kinds of 8 and of 12 tokens
         self.assertIsNone(card["explained"])
         out, _ = self.run_tool("eval", "whole", "--corpus", "corpus.txt", "--texts", "8")
-        self.assertIn("shuffled   8 tokens", out)
+        self.assertIn("shuffled  8 tokens", out)
 
     def test_3_mistakes(self):
         for words, code, arguments in (

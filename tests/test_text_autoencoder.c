@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/autoencoder.h"
+#include "autoencoder/text_refine.h"
+
 static const double LEARNED_FULL = 0.12; // nats a token
 static const char *corpus_file;
 
@@ -158,7 +161,8 @@ static void texts_go_through(void **state)
         fail_msg("%s", err.message);
     assert_int_equal(card.length_count, 2);             // 8 and 12 tokens
     for (size_t kind = 0; kind < RV_CARD_TEXTS; kind++) // tried under no noise: the same twice
-        assert_true(card.tokens[kind][1][0] == card.tokens[kind][1][1]);
+        assert_true(card.tokens[kind][1][RV_CARD_WRITTEN] ==
+                    card.tokens[kind][1][RV_CARD_NOISY]);
     assert_int_equal(rv_autoencoder_evaluate(&card, ae, &file, 1, 8, NAN, 1, NULL, NULL, &err),
                      RV_ERR_USAGE);
     assert_int_equal(rv_autoencoder_evaluate(&card, ae, &file, 1, 8, -1, 1, NULL, NULL, &err),
@@ -169,6 +173,35 @@ static void texts_go_through(void **state)
     assert_int_equal(rv_autoencoder_card_json(&json, &card, &err), RV_OK);
     assert_non_null(strstr(json, "\"explained\""));
     free(json);
+    rv_autoencoder_close(ae);
+}
+
+/* Texts with a token spoilt, and the latent of the text as it was. */
+static void spoilt_tokens_are_corrected(void **state)
+{
+    (void)state;
+    enum { TEXTS = 12, LENGTH = 7 };
+    rv_autoencoder *ae;
+    rv_error err;
+    rv_ids ids = {0};
+    int32_t texts[TEXTS * LENGTH], spoilt[TEXTS * LENGTH];
+    real z[TEXTS * LENGTH * 16];
+    if (rv_autoencoder_open(&ae, tiny_path("learns"), NULL, NULL, &err) != RV_OK ||
+        rv_autoencoder_tokens(&ids, ae, "the hen in", 10, &err) != RV_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(ids.count, LENGTH);
+    for (size_t s = 0; s < TEXTS; s++) {
+        memcpy(texts + s * LENGTH, ids.items, sizeof *texts * LENGTH);
+        memcpy(spoilt + s * LENGTH, ids.items, sizeof *texts * LENGTH);
+        int32_t *token = spoilt + s * LENGTH + s % LENGTH;
+        *token = (int32_t)((size_t)(*token + 1) % 56);
+    }
+    int threads = ae->model->threads;
+    if (rv_text_autoencoder_encode(z, ae->text, texts, TEXTS, LENGTH, threads, &err) != RV_OK ||
+        rv_text_autoencoder_refine(spoilt, ae->text, z, TEXTS, LENGTH, threads, &err) != RV_OK)
+        fail_msg("%s", err.message);
+    assert_memory_equal(spoilt, texts, sizeof texts);
+    rv_ids_release(&ids);
     rv_autoencoder_close(ae);
 }
 
@@ -236,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_torn_cache_is_completed),
         cmocka_unit_test(another_training_is_not_gone_on_with),
         cmocka_unit_test(texts_go_through),
+        cmocka_unit_test(spoilt_tokens_are_corrected),
         cmocka_unit_test(another_model_is_refused),
         cmocka_unit_test(wrong_use),
     };

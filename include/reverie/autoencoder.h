@@ -97,6 +97,7 @@ typedef struct rv_reconstruction {
     char *text; /* what was written: `length` bytes, and a NUL */
     size_t length;
     size_t tokens, same;   /* of the text; of them that came back in their place */
+    size_t corrected;      /* exchanged because the text's latent came nearer by it */
     size_t slots, numbers; /* of its latent */
     double cycle;          /* mean square of enc(dec(z)) - z, a number (z has variance 1) */
     double cross_entropy,
@@ -136,6 +137,13 @@ typedef enum rv_card_texts {
     RV_CARD_TEXTS
 } rv_card_texts;
 
+typedef enum rv_card_writings {
+    RV_CARD_WRITTEN, /* as the decoder writes them */
+    RV_CARD_CORRECTED, /* tokens exchanged while the text's own latent comes nearer to the one given */
+    RV_CARD_NOISY, /* as the decoder writes them from latents under noise */
+    RV_CARD_WRITINGS
+} rv_card_writings;
+
 enum { RV_CARD_LENGTHS = 4 };
 
 typedef struct rv_autoencoder_card {
@@ -146,11 +154,13 @@ typedef struct rv_autoencoder_card {
     double bits;  /* that the noise leaves to a slot, at most: code / 2 log2(1 + 1 / noise^2) */
     bool language_model;
     size_t lengths[RV_CARD_LENGTHS], length_count; /* 8, 12, 16, 24, as far as it goes */
-    /* Shares of tokens and of whole texts written as they were: [0] without noise, [1] under it. */
-    double tokens[RV_CARD_TEXTS][RV_CARD_LENGTHS][2], exact[RV_CARD_TEXTS][RV_CARD_LENGTHS][2];
+    /* Shares of tokens and of whole texts written as they were. */
+    double tokens[RV_CARD_TEXTS][RV_CARD_LENGTHS][RV_CARD_WRITINGS],
+        exact[RV_CARD_TEXTS][RV_CARD_LENGTHS][RV_CARD_WRITINGS];
     size_t length; /* of what follows: 12 tokens, or fewer */
-    double real, shuffled, interpolated,
-        prior; /* cross-entropy under the model, nats a token */
+    double real, shuffled, interpolated, prior,
+        settled; /* cross-entropy under the model, nats a token; settled: samples of the prior, encoded
+                  * and written once more */
     double cycle,
         prior_cycle; /* mean square of enc(dec(z)) - z: of texts, of samples of the prior */
     double full, sampled;    /* held-out loss, softmax over the vocabulary and over samples */

@@ -8,6 +8,7 @@
 #include "api/assets.h"
 #include "autoencoder/text_card.h"
 #include "autoencoder/text_files.h"
+#include "autoencoder/text_refine.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "record/json.h"
@@ -128,7 +129,7 @@ static rv_status reconstruct(rv_reconstruction *out, const rv_autoencoder *ae,
     const rv_text_autoencoder *text = ae->text;
     size_t n = ids->count, numbers = rv_text_slots(&text->config, n) * text->config.code;
     int threads = ae->model->threads;
-    int32_t back[RV_TEXT_TOKENS_MAX];
+    int32_t written[RV_TEXT_TOKENS_MAX], back[RV_TEXT_TOKENS_MAX];
     real *z;
     rv_random random = rv_random_stream(seed, 0, 0);
     out->tokens = n;
@@ -139,8 +140,14 @@ static rv_status reconstruct(rv_reconstruction *out, const rv_autoencoder *ae,
     RV_GOTO(rv_text_autoencoder_encode(z, text, ids->items, 1, n, threads, err));
     for (size_t i = 0; noise > 0 && i < numbers; i++)
         z[i] += (real)(noise * rv_random_normal(&random));
-    RV_GOTO(rv_text_cycle(&out->cycle, back, text, z, 1, n, threads, err));
-    for (size_t t = 0; t < n; t++) out->same += back[t] == ids->items[t];
+    RV_GOTO(rv_text_autoencoder_decode(written, NULL, text, z, 1, n, threads, err));
+    memcpy(back, written, n * sizeof *back);
+    RV_GOTO(rv_text_autoencoder_refine(back, text, z, 1, n, threads, err));
+    for (size_t t = 0; t < n; t++) {
+        out->same += back[t] == ids->items[t];
+        out->corrected += back[t] != written[t];
+    }
+    RV_GOTO(rv_text_cycle(&out->cycle, text, z, back, 1, n, threads, err));
     RV_GOTO(rv_text_cross_entropy(&out->cross_entropy, text, ids->items, 1, n, threads, err));
     RV_GOTO(rv_text_cross_entropy(&out->back_cross_entropy, text, back, 1, n, threads, err));
     RV_GOTO(spell(&out->text, &out->length, ae, back, n, err));
@@ -250,11 +257,12 @@ static rv_status dump(char **out, json_t *json, rv_error *err)
 
 rv_status rv_reconstruction_json(char **out, const rv_reconstruction *r, rv_error *err)
 {
-    json_t *json = json_pack("{s:I, s:I, s:b, s:I, s:I, s:f, s:f, s:f}", "tokens",
+    json_t *json = json_pack("{s:I, s:I, s:b, s:I, s:I, s:I, s:f, s:f, s:f}", "tokens",
                              (json_int_t)r->tokens, "same", (json_int_t)r->same, "exact",
-                             r->same == r->tokens, "slots", (json_int_t)r->slots, "numbers",
-                             (json_int_t)r->numbers, "cycle", r->cycle, "cross_entropy",
-                             r->cross_entropy, "back_cross_entropy", r->back_cross_entropy);
+                             r->same == r->tokens, "corrected", (json_int_t)r->corrected,
+                             "slots", (json_int_t)r->slots, "numbers", (json_int_t)r->numbers,
+                             "cycle", r->cycle, "cross_entropy", r->cross_entropy,
+                             "back_cross_entropy", r->back_cross_entropy);
     if (json) rv_text_to_json(json, "text", (rv_string){r->text, r->length});
     return dump(out, json, err);
 }

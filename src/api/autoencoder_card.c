@@ -65,19 +65,22 @@ static rv_status recall(card_job *j, size_t index, rv_error *err)
     rv_autoencoder_card *c = j->card;
     size_t length = c->lengths[index];
     RV_TRY(make_texts(j, length, err));
-    for (size_t kind = 0; kind < RV_CARD_TEXTS; kind++)
-        for (size_t noisy = 0; noisy < 2; noisy++) {
-            rv_text_recall r;
-            char what[64];
-            snprintf(what, sizeof what, "%s of %zu tokens%s", names[kind], length,
-                     noisy ? ", noise" : "");
-            RV_TRY(step(j, what, err));
-            RV_TRY(rv_text_recall_measure(&r, NULL, j->ae->text, j->ids[kind], j->texts, length,
-                                          noisy ? c->tried : 0, &j->random,
-                                          j->ae->model->threads, err));
-            c->tokens[kind][index][noisy] = r.tokens;
-            c->exact[kind][index][noisy] = r.exact;
+    for (size_t kind = 0; kind < RV_CARD_TEXTS; kind++) {
+        rv_text_recall r[RV_CARD_WRITINGS];
+        char what[64];
+        snprintf(what, sizeof what, "%s of %zu tokens", names[kind], length);
+        RV_TRY(step(j, what, err));
+        RV_TRY(rv_text_recall_measure(&r[RV_CARD_WRITTEN], &r[RV_CARD_CORRECTED], j->ae->text,
+                                      j->ids[kind], j->texts, length, 0, &j->random,
+                                      j->ae->model->threads, err));
+        RV_TRY(rv_text_recall_measure(&r[RV_CARD_NOISY], NULL, j->ae->text, j->ids[kind],
+                                      j->texts, length, c->tried, &j->random,
+                                      j->ae->model->threads, err));
+        for (size_t w = 0; w < RV_CARD_WRITINGS; w++) {
+            c->tokens[kind][index][w] = r[w].tokens;
+            c->exact[kind][index][w] = r[w].exact;
         }
+    }
     return RV_OK;
 }
 
@@ -85,6 +88,14 @@ static rv_status cross_entropy(double *out, card_job *j, const int32_t *ids, rv_
 {
     return rv_text_cross_entropy(out, j->ae->text, ids, j->texts, j->card->length,
                                  j->ae->model->threads, err);
+}
+
+/* What is written from z (texts, S, Z), into ids, and how likely it is. */
+static rv_status said(double *out, card_job *j, int32_t *ids, const real *z, rv_error *err)
+{
+    RV_TRY(rv_text_autoencoder_decode(ids, NULL, j->ae->text, z, j->texts, j->card->length,
+                                      j->ae->model->threads, err));
+    return cross_entropy(out, j, ids, err);
 }
 
 /* Halfway between neighbours, and normal numbers; each slot normalised, as encoded ones are. */
@@ -96,26 +107,27 @@ static rv_status walk(card_job *j, rv_error *err)
     size_t n = c->length, S = rv_text_slots(&ae->config, n), numbers = S * ae->config.code;
     real *z = NULL, *other = NULL;
     int32_t *ids = NULL;
-    double unused;
     rv_status status;
     RV_GOTO(RV_NEW(z, j->texts * numbers, err));
     RV_GOTO(RV_NEW(other, j->texts * numbers, err));
     RV_GOTO(RV_NEW(ids, j->texts * n, err));
     RV_GOTO(step(j, "the way back", err));
     RV_GOTO(rv_text_autoencoder_encode(z, ae, j->ids[RV_CARD_TEXT], j->texts, n, threads, err));
-    RV_GOTO(rv_text_cycle(&c->cycle, ids, ae, z, j->texts, n, threads, err));
+    RV_GOTO(rv_text_autoencoder_decode(ids, NULL, ae, z, j->texts, n, threads, err));
+    RV_GOTO(rv_text_cycle(&c->cycle, ae, z, ids, j->texts, n, threads, err));
     RV_GOTO(step(j, "between texts", err));
     for (size_t s = 0; s < j->texts; s++)
         for (size_t i = 0; i < numbers; i++)
             other[s * numbers + i] = z[s * numbers + i] + z[(s + 1) % j->texts * numbers + i];
     rv_text_project(other, ae, j->texts * S);
-    RV_GOTO(rv_text_cycle(&unused, ids, ae, other, j->texts, n, threads, err));
-    RV_GOTO(cross_entropy(&c->interpolated, j, ids, err));
+    RV_GOTO(said(&c->interpolated, j, ids, other, err));
     RV_GOTO(step(j, "samples of the prior", err));
     for (size_t i = 0; i < j->texts * numbers; i++) z[i] = (real)rv_random_normal(&j->random);
     rv_text_project(z, ae, j->texts * S);
-    RV_GOTO(rv_text_cycle(&c->prior_cycle, ids, ae, z, j->texts, n, threads, err));
-    RV_GOTO(cross_entropy(&c->prior, j, ids, err));
+    RV_GOTO(said(&c->prior, j, ids, z, err));
+    RV_GOTO(rv_text_cycle(&c->prior_cycle, ae, z, ids, j->texts, n, threads, err));
+    RV_GOTO(rv_text_autoencoder_encode(z, ae, ids, j->texts, n, threads, err));
+    RV_GOTO(said(&c->settled, j, ids, z, err));
 done:
     free(z);
     free(other);
@@ -174,7 +186,7 @@ static void describe(card_job *j, const char *const *corpus, size_t count)
     c->language_model = config->language_model;
     for (size_t i = 0; i < RV_CARD_LENGTHS; i++)
         if (lengths[i] <= config->tokens) c->lengths[c->length_count++] = lengths[i];
-    j->total = c->length_count * RV_CARD_TEXTS * 2 + 5 + (config->site.kind != RV_SITE_EMBED);
+    j->total = c->length_count * RV_CARD_TEXTS + 5 + (config->site.kind != RV_SITE_EMBED);
 }
 
 static rv_status run(card_job *j, const char *const *corpus, size_t count, rv_error *err)
@@ -233,10 +245,14 @@ rv_status rv_autoencoder_card_json(char **out, const rv_autoencoder_card *c, rv_
     for (size_t k = 0; k < RV_CARD_TEXTS; k++)
         for (size_t i = 0; i < c->length_count; i++)
             json_array_append_new(
-                recall, json_pack("{s:s, s:I, s:f, s:f, s:f, s:f}", "of", names[k], "length",
-                                  (json_int_t)c->lengths[i], "tokens", c->tokens[k][i][0],
-                                  "exact", c->exact[k][i][0], "noisy_tokens",
-                                  c->tokens[k][i][1], "noisy_exact", c->exact[k][i][1]));
+                recall,
+                json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "of", names[k], "length",
+                          (json_int_t)c->lengths[i], "tokens", c->tokens[k][i][RV_CARD_WRITTEN],
+                          "exact", c->exact[k][i][RV_CARD_WRITTEN], "corrected_tokens",
+                          c->tokens[k][i][RV_CARD_CORRECTED], "corrected_exact",
+                          c->exact[k][i][RV_CARD_CORRECTED], "noisy_tokens",
+                          c->tokens[k][i][RV_CARD_NOISY], "noisy_exact",
+                          c->exact[k][i][RV_CARD_NOISY]));
     json_object_set_new(json, "recall", recall);
     const struct {
         const char *key;
@@ -245,6 +261,7 @@ rv_status rv_autoencoder_card_json(char **out, const rv_autoencoder_card *c, rv_
                    {"shuffled_cross_entropy", c->shuffled},
                    {"interpolated_cross_entropy", c->interpolated},
                    {"prior_cross_entropy", c->prior},
+                   {"settled_cross_entropy", c->settled},
                    {"cycle", c->cycle},
                    {"prior_cycle", c->prior_cycle},
                    {"full_softmax_loss", c->full},

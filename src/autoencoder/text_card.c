@@ -5,6 +5,7 @@
 
 #include "autoencoder/text_candidates.h"
 #include "autoencoder/text_loss.h"
+#include "autoencoder/text_refine.h"
 #include "base/memory.h"
 
 enum { TEXTS = 16 };
@@ -14,46 +15,56 @@ static size_t latent_numbers(const rv_text_autoencoder *ae, size_t length)
     return rv_text_slots(&ae->config, length) * ae->config.code;
 }
 
-rv_status rv_text_recall_measure(rv_text_recall *out, int32_t *back,
+/* back (count, length) against ids. */
+static rv_text_recall compare(const int32_t *back, const int32_t *ids, size_t count,
+                              size_t length)
+{
+    size_t right = 0, whole = 0;
+    for (size_t s = 0; s < count; s++) {
+        size_t same = 0;
+        for (size_t t = 0; t < length; t++) same += back[s * length + t] == ids[s * length + t];
+        right += same;
+        whole += same == length;
+    }
+    return (rv_text_recall){(double)right / (double)(count * length),
+                            (double)whole / (double)count};
+}
+
+rv_status rv_text_recall_measure(rv_text_recall *out, rv_text_recall *corrected,
                                  const rv_text_autoencoder *ae, const int32_t *ids,
                                  size_t count, size_t length, double noise, rv_random *random,
                                  int threads, rv_error *err)
 {
-    size_t numbers = count * latent_numbers(ae, length), right = 0, whole = 0;
+    size_t numbers = count * latent_numbers(ae, length);
     real *z = NULL;
-    int32_t *own = NULL;
+    int32_t *back = NULL;
     rv_status status;
     RV_GOTO(RV_NEW(z, numbers, err));
-    RV_GOTO(RV_NEW(own, count * length, err));
+    RV_GOTO(RV_NEW(back, count * length, err));
     RV_GOTO(rv_text_autoencoder_encode(z, ae, ids, count, length, threads, err));
     for (size_t i = 0; noise > 0 && i < numbers; i++)
         z[i] += (real)(noise * rv_random_normal(random));
-    RV_GOTO(rv_text_autoencoder_decode(own, NULL, ae, z, count, length, threads, err));
-    for (size_t s = 0; s < count; s++) {
-        size_t same = 0;
-        for (size_t t = 0; t < length; t++) same += own[s * length + t] == ids[s * length + t];
-        right += same;
-        whole += same == length;
-    }
-    *out = (rv_text_recall){(double)right / (double)(count * length),
-                            (double)whole / (double)count};
-    if (back) memcpy(back, own, count * length * sizeof *own);
+    RV_GOTO(rv_text_autoencoder_decode(back, NULL, ae, z, count, length, threads, err));
+    *out = compare(back, ids, count, length);
+    if (!corrected) goto done;
+    RV_GOTO(rv_text_autoencoder_refine(back, ae, z, count, length, threads, err));
+    *corrected = compare(back, ids, count, length);
 done:
     free(z);
-    free(own);
+    free(back);
     return status;
 }
 
-rv_status rv_text_cycle(double *out, int32_t *written, const rv_text_autoencoder *ae,
-                        const real *z, size_t count, size_t length, int threads, rv_error *err)
+rv_status rv_text_cycle(double *out, const rv_text_autoencoder *ae, const real *z,
+                        const int32_t *ids, size_t count, size_t length, int threads,
+                        rv_error *err)
 {
     size_t numbers = count * latent_numbers(ae, length);
     real *again = NULL;
     double sum = 0;
     rv_status status;
     RV_GOTO(RV_NEW(again, numbers, err));
-    RV_GOTO(rv_text_autoencoder_decode(written, NULL, ae, z, count, length, threads, err));
-    RV_GOTO(rv_text_autoencoder_encode(again, ae, written, count, length, threads, err));
+    RV_GOTO(rv_text_autoencoder_encode(again, ae, ids, count, length, threads, err));
     for (size_t i = 0; i < numbers; i++) {
         double d = (double)again[i] - (double)z[i];
         sum += d * d;

@@ -10,9 +10,9 @@ typedef struct rv_text_recall {
     double tokens, exact;
 } rv_text_recall;
 
-/* Texts ids (count, length) encoded, put under noise of this deviation, and written freely. back (count,
- * length), or NULL: what was written. */
-rv_status rv_text_recall_measure(rv_text_recall *out, int32_t *back,
+/* Texts ids (count, length) encoded, put under noise of this deviation, and written freely; corrected, if not
+ * NULL: then refined. */
+rv_status rv_text_recall_measure(rv_text_recall *out, rv_text_recall *corrected,
                                  const rv_text_autoencoder *ae, const int32_t *ids,
                                  size_t count, size_t length, double noise, rv_random *random,
                                  int threads, rv_error *err);
@@ -21,9 +21,10 @@ rv_status rv_text_recall_measure(rv_text_recall *out, int32_t *back,
 rv_status rv_text_cross_entropy(double *out, const rv_text_autoencoder *ae, const int32_t *ids,
                                 size_t count, size_t length, int threads, rv_error *err);
 
-/* Mean of (enc(dec(z)) - z)^2 over all numbers of z (count, S, Z); written (count, length): dec(z). */
-rv_status rv_text_cycle(double *out, int32_t *written, const rv_text_autoencoder *ae,
-                        const real *z, size_t count, size_t length, int threads, rv_error *err);
+/* Mean of (enc(ids) - z)^2 over all numbers of z (count, S, Z), from which ids (count, length) were written. */
+rv_status rv_text_cycle(double *out, const rv_text_autoencoder *ae, const real *z,
+                        const int32_t *ids, size_t count, size_t length, int threads,
+                        rv_error *err);
 
 /* Every slot to mean 0 and variance 1, where encoded ones are. */
 void rv_text_project(real *z, const rv_text_autoencoder *ae, size_t slots);

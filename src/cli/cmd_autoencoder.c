@@ -198,21 +198,23 @@ static void print_card(const rv_autoencoder_card *c)
     printf("a slot of %zu numbers for %zu tokens, noise %g: at most %.0f bits a slot\n",
            c->code, c->tokens_per_slot, c->noise, c->bits);
     printf("judged on %zu texts of %s\n\n", c->texts, c->corpus);
-    printf(
-        "written again, %%           tokens   whole texts   under noise %.2g: tokens   whole "
-        "texts\n",
-        c->tried);
+    char noise[32];
+    snprintf(noise, sizeof noise, "under noise %.2g", c->tried);
+    printf("came back, %%        %16s%16s%16s\n", "as written", "corrected", noise);
+    printf("%20s", "");
+    for (size_t w = 0; w < RV_CARD_WRITINGS; w++) printf("%10s%6s", "tokens", "whole");
+    putchar('\n');
     for (size_t k = 0; k < RV_CARD_TEXTS; k++)
-        for (size_t i = 0; i < c->length_count; i++)
-            printf("  %-9s %2zu tokens      %6.1f        %6.1f                %6.1f        "
-                   "%6.1f\n",
-                   names[k], c->lengths[i], 100 * c->tokens[k][i][0], 100 * c->exact[k][i][0],
-                   100 * c->tokens[k][i][1], 100 * c->exact[k][i][1]);
+        for (size_t i = 0; i < c->length_count; i++) {
+            printf("  %-9s%2zu tokens", names[k], c->lengths[i]);
+            for (size_t w = 0; w < RV_CARD_WRITINGS; w++)
+                printf("%10.1f%6.1f", 100 * c->tokens[k][i][w], 100 * c->exact[k][i][w]);
+            putchar('\n');
+        }
     printf("\ncross-entropy under the model, nats a token, %zu tokens\n", c->length);
-    printf(
-        "  text %.3f   shuffled %.3f   halfway between two texts %.3f   samples of the prior "
-        "%.3f\n",
-        c->real, c->shuffled, c->interpolated, c->prior);
+    printf("  text %.3f   shuffled %.3f   halfway between two texts %.3f\n"
+           "  samples of the prior %.3f, encoded and written once more %.3f\n",
+           c->real, c->shuffled, c->interpolated, c->prior, c->settled);
     printf("mean square of enc(dec(z)) - z: texts %.4f, samples of the prior %.4f\n", c->cycle,
            c->prior_cycle);
     printf("loss over the vocabulary %.4f, over sampled tokens %.4f\n", c->full, c->sampled);
@@ -271,11 +273,13 @@ static const command command_autoencoder_eval = {
     .arguments = "DIR --corpus FILE [options]",
     .summary = "What an autoencoder can say, and what not: its card",
     .help =
-        "How much of unseen text comes back, token by token and whole, with and without the "
-        "noise\n"
-        "of training; the same for shuffled text and random tokens, which should not come "
-        "back:\n"
-        "what can copy anything confines nothing. How likely texts halfway between two others\n"
+        "How much of unseen text comes back, token by token and whole: as the decoder writes "
+        "it,\n"
+        "corrected by exchanging tokens while the text's own latent comes nearer to the one "
+        "given,\n"
+        "and under the noise of training. The same for shuffled text and random tokens, which\n"
+        "should not come back: what can copy anything confines nothing. How likely texts "
+        "halfway between two others\n"
         "and texts from random numbers are under the model, beside real text. For an inner "
         "layer,\n"
         "the fraction of the residual stream's variance that is written again, and the "
@@ -304,11 +308,11 @@ static int show_reconstruction(rv_autoencoder *ae, const char *text, double nois
         code = print_object(status, object, &err);
     } else {
         put_text(r.text, r.length);
-        printf(
-            "\n  %zu of %zu tokens; %zu slots, %zu numbers; cycle %.4f; %.2f nats a token, was "
-            "%.2f\n",
-            r.same, r.tokens, r.slots, r.numbers, r.cycle, r.back_cross_entropy,
-            r.cross_entropy);
+        printf("\n  %zu of %zu tokens, %zu corrected; %zu slots, %zu numbers; cycle %.4f; %.2f "
+               "nats "
+               "a token, was %.2f\n",
+               r.same, r.tokens, r.corrected, r.slots, r.numbers, r.cycle, r.back_cross_entropy,
+               r.cross_entropy);
     }
     rv_reconstruction_release(&r);
     return code;
