@@ -293,6 +293,29 @@ static void a_file_may_hold_many_runs_and_resumed_ones(void **state)
     rv_text_release(&text);
 }
 
+static void labels_tell_variants_of_a_method_apart(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{}", "reverie"},
+        {"{\"as_published\":false,\"autoencoder_site\":\"hook_embed\"}", "reverie"},
+        {"{\"as_published\":true}", "reverie as published"},
+        {"{\"autoencoder_site\":\"blocks.9.hook_resid_pre\"}",
+         "reverie at blocks.9.hook_resid_pre"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rv_error err;
+        rv_text text = {0};
+        rv_runs runs = {0};
+        rv_run_record run = sample_run();
+        run.options = cases[i][0];
+        assert_int_equal(rv_put_run(&text, &run, &err), RV_OK);
+        assert_int_equal(rv_runs_parse(&runs, text.bytes, text.length, "f", &err), RV_OK);
+        assert_string_equal(runs.items[0].label, cases[i][1]);
+        rv_runs_release(&runs);
+        rv_text_release(&text);
+    }
+}
+
 static void the_last_headline_stands(void **state)
 {
     (void)state;
@@ -543,6 +566,7 @@ int main(void)
         cmocka_unit_test(the_future_is_passed_over),
         cmocka_unit_test(a_file_cut_anywhere_is_read_up_to_there),
         cmocka_unit_test(a_file_may_hold_many_runs_and_resumed_ones),
+        cmocka_unit_test(labels_tell_variants_of_a_method_apart),
         cmocka_unit_test(the_last_headline_stands),
         cmocka_unit_test(identity_ignores_what_does_not_matter),
         cmocka_unit_test(the_manual_names_every_field),

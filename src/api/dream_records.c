@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/record_parts.h"
+#include "autoencoder/text_autoencoder.h"
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -75,8 +76,12 @@ static rv_status put_options(char **out, const rv_dreaming *d, rv_error *err)
                   "prompts", texts_json(p->prompts, p->prompt_count), "forbidden",
                   texts_json(p->forbidden, p->forbidden_count), "corpus_tokens",
                   (json_int_t)p->corpus_tokens);
-    if (json && d->autoencoder)
+    if (json && d->autoencoder) {
+        char site[RV_SITE_NAME_MAX];
+        rv_site_name(site, d->autoencoder->config.site);
         json_object_set_new(json, "autoencoder", json_string(d->autoencoder_digest));
+        json_object_set_new(json, "autoencoder_site", json_string(site));
+    }
     *out = json ? json_dumps(json, JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);
     return *out ? RV_OK : rv_fail_memory(err, 0);

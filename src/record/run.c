@@ -247,10 +247,14 @@ static rv_status check_quantiles(const place *at, const rv_quantiles_record *q)
 /* options are as jansson writes them, compact. */
 static const char *label_of(rv_arena *arena, const rv_run_record *about)
 {
-    if (!about->options || !strstr(about->options, "\"as_published\":true"))
-        return about->method;
+    json_t *options = about->options ? json_loads(about->options, 0, NULL) : NULL;
+    const char *site = json_string_value(json_object_get(options, "autoencoder_site"));
     rv_text label = {0};
-    rv_text_printf(&label, "%s as published", about->method);
+    rv_text_puts(&label, about->method);
+    if (json_is_true(json_object_get(options, "as_published")))
+        rv_text_puts(&label, " as published");
+    if (site && strcmp(site, "hook_embed") != 0) rv_text_printf(&label, " at %s", site);
+    json_decref(options);
     const char *copy = label.failed ? NULL : rv_arena_copy(arena, label.bytes, label.length);
     rv_text_release(&label);
     return copy ? copy : about->method;

@@ -30,7 +30,8 @@ typedef struct rv_run {
     rv_quantiles_record quantiles; /* .positions 0: none was written */
     rv_end_record end;             /* .status NULL: the run did not end */
     const char *file;              /* that it was read from */
-    const char *label; /* the method, and "as published" where its options say so: what tables
+    const char *
+        label; /* the method, "as published" and an inner autoencoder where its options say so: what tables
                         * and figures call it */
 } rv_run;
 
