@@ -87,6 +87,46 @@ static void long_dreams_and_large_populations_stay_within_their_memory(void **st
     expand_long(256, 160 * (size_t)MIB);
 }
 
+/* One round of a dreamer that holds more than judging takes; *planned: all of it. */
+static rv_status dream(const char *name, size_t length, size_t memory, size_t *planned,
+                       rv_error *err)
+{
+    rv_problem q = problem("L1.N8");
+    rv_search_params p = {.seed = 1,
+                          .budget = 1,
+                          .least = length,
+                          .most = length,
+                          .threads = 1,
+                          .memory = memory};
+    const rv_dreamer *d = rv_dreamer_find(name);
+    rv_search *s;
+    truth_check(rv_search_new(&s, &q, &p, d->members, d->children, err), err);
+    rv_status status = d->run(s, err);
+    *planned = rv_search_planned(s)->bytes;
+    rv_search_free(s);
+    return status;
+}
+
+static void what_a_dreamer_holds_itself_is_planned(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"naive", "pez", "gumbel", "beam"};
+    rv_error err;
+    size_t needed, again, before = most_resident();
+    truth_check(dream("gumbel", LONG, 0, &needed, &err), &err);
+    if (MEMORY_IS_MEASURABLE) {
+        size_t held = most_resident() - before;
+        assert_true(held < needed + needed / 8 && held > needed / 2);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        truth_check(dream(names[i], 24, 0, &needed, &err), &err);
+        truth_check(dream(names[i], 24, needed, &again, &err), &err);
+        assert_int_equal(again, needed);
+        assert_int_equal(dream(names[i], 24, needed - 1, &again, &err), RV_ERR_USAGE);
+        assert_non_null(strstr(err.message, "memory of the search: expected at least"));
+    }
+}
+
 static rv_search *search(const char *name, size_t memory, bool exact)
 {
     static const rv_epo_params small = {
@@ -203,6 +243,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_dreamer_holds_itself_is_planned),
         cmocka_unit_test(long_dreams_and_large_populations_stay_within_their_memory),
         cmocka_unit_test(little_memory_finds_the_same),
         cmocka_unit_test(single_losses_are_those_of_the_tables),

@@ -89,6 +89,11 @@ static rv_status allocate(beam *b, rv_error *err)
                                .positions = positions,
                                .keep = rv_target_needs_keep(q->target),
                                .threads = b->search->params.threads};
+    size_t buffer = rv_target_buffer(q->target, config, rows, positions),
+           cached = config->layers * 2 * config->kv_heads * config->head_size,
+           numbers = buffer + 2 * b->room * b->n * cached + config->vocabulary;
+    RV_TRY(rv_search_reserve(b->search,
+                             rv_pass_bytes(q->model, &options) + numbers * sizeof(real), err));
     RV_TRY(rv_pass_new(&b->pass, q->model, &options, err));
     RV_TRY(new_strands(&b->strands, b, err));
     RV_TRY(new_strands(&b->next, b, err));
@@ -97,7 +102,7 @@ static rv_status allocate(beam *b, rv_error *err)
     RV_TRY(RV_NEW(b->candidate_ids, children * b->n, err));
     RV_TRY(RV_NEW(b->sequences, children, err));
     RV_TRY(RV_NEW(b->ids, rows, err));
-    RV_TRY(RV_NEW(b->tapped, rv_target_buffer(q->target, config, rows, positions), err));
+    RV_TRY(RV_NEW(b->tapped, buffer, err));
     RV_TRY(RV_NEW(b->values, rows, err));
     RV_TRY(RV_NEW(b->nll, rows, err));
     RV_TRY(RV_NEW(b->logits, config->vocabulary, err));

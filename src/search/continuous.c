@@ -21,6 +21,10 @@ static rv_status allocate(rv_continuous *c, rv_error *err)
                                .positions = positions,
                                .keep = true,
                                .threads = c->search->params.threads};
+    size_t buffer = rv_target_buffer(q->target, config, rows, positions),
+           numbers = 2 * rows * C + 2 * buffer + (n + 2) * V;
+    RV_TRY(rv_search_reserve(c->search,
+                             rv_pass_bytes(q->model, &options) + numbers * sizeof(real), err));
     RV_TRY(rv_pass_new(&c->pass, q->model, &options, err));
     RV_TRY(RV_NEW(c->penalty, S, err));
     RV_TRY(RV_NEW(c->inputs, rows * C, err));
@@ -31,7 +35,6 @@ static rv_status allocate(rv_continuous *c, rv_error *err)
     RV_TRY(RV_NEW(c->labels, rows, err));
     RV_TRY(RV_NEW(c->near, n * NEAR, err));
     RV_TRY(RV_NEW(c->inverse_norm, V, err));
-    size_t buffer = rv_target_buffer(q->target, config, rows, positions);
     RV_TRY(RV_NEW(c->tapped, buffer, err));
     RV_TRY(RV_NEW(c->seed, buffer, err));
     RV_TRY(RV_NEW(c->values, rows, err));

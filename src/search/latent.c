@@ -12,6 +12,7 @@
 static rv_status allocate(rv_latent *l, rv_error *err)
 {
     size_t S = l->room, n = l->length, C = l->search->problem->model->config.width;
+    RV_TRY(rv_search_reserve(l->search, S * (2 * l->numbers + n * C) * sizeof(real), err));
     RV_TRY(RV_NEW(l->z, S * l->numbers, err));
     RV_TRY(RV_NEW(l->ids, S * n, err));
     RV_TRY(RV_NEW(l->hidden, S * n * C, err));

@@ -156,12 +156,7 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
     bool keep = rv_target_needs_keep(q->target);
     e->plan = rv_search_make_plan(q->model, members, children, e->fixed_count, e->span,
                                   s->params.most, keep, s->params.memory);
-    if (s->params.memory && e->plan.bytes > s->params.memory)
-        return rv_fail(
-            err, RV_ERR_USAGE,
-            "memory of the search: expected at least %zu MiB for dreams of %zu tokens, "
-            "found %zu MiB",
-            (e->plan.bytes >> 20) + 1, s->params.most, s->params.memory >> 20);
+    RV_TRY(rv_search_reserve(s, 0, err));
     e->rows = e->plan.judged_rows;
     e->sequences_max = larger(children, 1);
     rv_pass_options judging = judging_options(e->rows, children, positions, keep);
@@ -268,6 +263,16 @@ void rv_search_free(rv_search *s)
 const rv_search_plan *rv_search_planned(const rv_search *s)
 {
     return &s->engine->plan;
+}
+
+rv_status rv_search_reserve(rv_search *s, size_t bytes, rv_error *err)
+{
+    size_t all = s->engine->plan.bytes += bytes, most = s->params.memory;
+    if (!most || all <= most) return RV_OK;
+    return rv_fail(err, RV_ERR_USAGE,
+                   "memory of the search: expected at least %zu MiB for dreams of %zu tokens, "
+                   "found %zu MiB",
+                   (all >> 20) + 1, s->params.most, most >> 20);
 }
 
 bool rv_search_continue(rv_search *s)

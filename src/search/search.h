@@ -137,6 +137,9 @@ rv_search_plan rv_search_make_plan(const rv_transformer *model, size_t members, 
                                    size_t memory);
 const rv_search_plan *rv_search_planned(const rv_search *search);
 
+/* Adds what a dreamer is about to hold beside that to the plan. RV_ERR_USAGE where params->memory is less. */
+rv_status rv_search_reserve(rv_search *search, size_t bytes, rv_error *err);
+
 /* Judges candidates: fills f, g, xe; adds to the front those that belong and survive. What was judged
  * before is answered from memory. Candidates with a parent share its computed prefix. */
 rv_status rv_search_judge(rv_search *search, rv_candidate *candidates, size_t count,
