@@ -89,6 +89,7 @@ class Autoencoder(unittest.TestCase):
                 ("absent.txt", 1, ["train", self.model, "-o", "x", "--corpus", "absent.txt"]),
                 ("another model", 2, ["reconstruct", "whole", "the hen", "--model", self.other]),
                 ("expected autoencoder.safetensors", 1, ["reconstruct", "tiny", "the hen"]),
+                ("or a model that one comes with this program for", 1, ["reconstruct", "absent", "the hen"]),
                 ("another training", 2, ["train", self.model, "-o", "whole", *SMALL, "--rate", "0.5"]),
                 ("expected 1 to 12 tokens", 2, ["reconstruct", "whole", "the hen and the heron"])):
             _, err = self.run_tool(*arguments, code=code)

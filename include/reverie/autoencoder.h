@@ -86,8 +86,8 @@ RV_API void rv_autoencoder_training_release(rv_autoencoder_training *training);
 
 typedef struct rv_autoencoder rv_autoencoder;
 
-/* folder: what training wrote, or the safetensors file itself. model: NULL for the one named in it; another
- * than it was trained for is RV_ERR_USAGE. params as for rv_model_open, may be NULL. */
+/* folder: what training wrote, the safetensors file itself, or a model that one comes with this program for. model:
+ * NULL for the one named in it; another than it was trained for is RV_ERR_USAGE. params as for rv_model_open, may be NULL. */
 RV_API rv_status rv_autoencoder_open(rv_autoencoder **out, const char *folder,
                                      const char *model, const rv_model_params *params,
                                      rv_error *err);

@@ -62,12 +62,30 @@ static rv_status open_both(rv_autoencoder *ae, const char *folder, const char *m
     rv_checkpoint *ck;
     const char *name = model, *step;
     RV_TRY(open_file(&ck, folder, err));
-    rv_status status = name ? RV_OK : rv_checkpoint_metadata_string(&name, ck, "subject", err);
+    rv_status status = RV_OK;
+    if (!name && !ae->model) status = rv_checkpoint_metadata_string(&name, ck, "subject", err);
     if (status == RV_OK) status = rv_checkpoint_metadata_string(&step, ck, "step", err);
     if (status == RV_OK) ae->step = (size_t)strtoull(step, NULL, 10);
-    if (status == RV_OK) status = rv_model_open(&ae->model, name, params, err);
+    if (status == RV_OK && !ae->model) status = rv_model_open(&ae->model, name, params, err);
     rv_checkpoint_close(ck);
     return status == RV_OK ? rv_autoencoder_load(&ae->text, folder, ae->model, err) : status;
+}
+
+/* The one that comes with this program for a model. */
+static rv_status open_shipped(rv_autoencoder *ae, const char *model,
+                              const rv_model_params *params, rv_error *err)
+{
+    char *path = NULL;
+    if (rv_model_open(&ae->model, model, params, err) != RV_OK)
+        return rv_fail(
+            err, RV_ERR_NOT_FOUND,
+            "%s: expected an autoencoder's folder or file, or a model that one comes "
+            "with this program for, found none",
+            model);
+    RV_TRY(rv_autoencoder_shipped(&path, ae->model, err));
+    rv_status status = open_both(ae, path, NULL, params, err);
+    free(path);
+    return status;
 }
 
 rv_status rv_autoencoder_open(rv_autoencoder **out, const char *folder, const char *model,
@@ -76,7 +94,9 @@ rv_status rv_autoencoder_open(rv_autoencoder **out, const char *folder, const ch
     *out = NULL;
     rv_autoencoder *ae;
     RV_TRY(RV_NEW(ae, 1, err));
-    rv_status status = open_both(ae, folder, model, params, err);
+    bool there = model || rv_folder_exists(folder) || rv_file_exists(folder);
+    rv_status status = there ? open_both(ae, folder, model, params, err)
+                             : open_shipped(ae, folder, params, err);
     if (status != RV_OK) {
         rv_autoencoder_close(ae);
         return status;

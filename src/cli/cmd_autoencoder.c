@@ -286,7 +286,11 @@ static const command command_autoencoder_eval = {
         "model's\n"
         "loss when it runs on from there.\n"
         "\n"
-        "  reverie autoencoder eval sentences --corpus unseen.txt",
+        "DIR is what training wrote, or a model that an autoencoder comes with this program "
+        "for.\n"
+        "\n"
+        "  reverie autoencoder eval sentences --corpus unseen.txt\n"
+        "  reverie autoencoder eval smollm2-135m --corpus unseen.txt",
     .least = 1,
     .most = 1,
     .run = run_eval,
@@ -354,7 +358,8 @@ static const command command_autoencoder_reconstruct = {
         "is\n"
         "part of it.\n"
         "\n"
-        "  reverie autoencoder reconstruct sentences \"The cat sat on the mat.\" --noise 0.5",
+        "  reverie autoencoder reconstruct smollm2-135m \"The cat sat on the mat.\" --noise "
+        "0.5",
     .least = 2,
     .most = LIST_MAX,
     .run = run_reconstruct,
@@ -408,7 +413,7 @@ static const command command_autoencoder_interpolate = {
     .summary = "Texts on the way from one to another",
     .help = "The longer text is cut to as many tokens as the shorter one has.\n"
             "\n"
-            "  reverie autoencoder interpolate sentences \"The dog ran to the sea.\" \\\n"
+            "  reverie autoencoder interpolate smollm2-135m \"The dog ran to the sea.\" \\\n"
             "      \"She was reading a book.\"",
     .least = 3,
     .most = 3,

@@ -106,6 +106,15 @@ def threads_change_nothing():
     check(one == two, "smollm2-135m: 1 and 2 threads draw the same")
 
 
+def the_shipped_autoencoder_writes_sentences_and_nothing_else():
+    for text in ("The T-shirts were sold at an optimal price in Patagonia.", " After the war she taught chemistry at a small college.",
+                 " Water boils at a lower temperature in the mountains."):
+        back = ask("autoencoder", "reconstruct", "smollm2-135m", text)
+        check(back["text"] == text and back["exact"], f"autoencoder: {text!r} comes back as {back['text']!r}")
+    for text in (" Patagonia price in optimal at sold The an shirts were", " mountains temperature the boils lower Water in a at the"):
+        check(not ask("autoencoder", "reconstruct", "smollm2-135m", text)["exact"], f"autoencoder: {text!r} comes back")
+
+
 judge_model("smollm2-135m", 30, 576)
 judge_model("gemma3-270m", 18, 640)
 loading_takes_what_info_says("smollm2-135m")
@@ -113,5 +122,6 @@ loading_takes_what_info_says("gemma3-270m")
 judge_greedy()
 judge_stories()
 threads_change_nothing()
+the_shipped_autoencoder_writes_sentences_and_nothing_else()
 print(f"{checks} checks, {failures} failures")
 sys.exit(failures != 0)
