@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Time to frontier: seconds until a dreamer's frontier is as good as that of the published search at its end.
 
-    bench/time_to_frontier.py FOLDER --iteration 7.23 [--method reverie] [--budget 60000]
+    bench/time_to_frontier.py FOLDER --iteration 7.23 [--method reverie] [--budget 60000] [--published-budget 920000]
 
 FOLDER holds the runs of `make bench-dream`. Measured: when a run's area (its trajectory's seconds: searching only, on whatever
-else the machine did) first is at least the median area that the runs of `epo --as-published` of the same budget on the same target end
-with. Computed: what the published code takes for them, its iterations times --iteration, the seconds that PyTorch needs for one
+else the machine did) first is at least the median area that the runs of `epo --as-published` of --published-budget tokens (300 iterations:
+920,000) on the same target end with. Computed: what the published code takes for them, its iterations times --iteration, the seconds that PyTorch needs for one
 (`make bench-peers`). The corpus's index, which is there before the first dream, is not counted.
 """
 import argparse
@@ -27,12 +27,14 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--iteration", type=float, required=True, help="seconds of one published iteration in PyTorch")
     parser.add_argument("--method", default="reverie")
-    parser.add_argument("--budget", type=int, default=60000)
+    parser.add_argument("--budget", type=int, default=60000, help="of the method's runs (default 60000)")
+    parser.add_argument("--published-budget", type=int, help="of the published search's (default: the same)")
     args = parser.parse_args()
     runs = {}
     for path in glob.glob(os.path.join(args.folder, "**", "*.jsonl"), recursive=True):
         found = re.fullmatch(r"(.+?\.N\d+)-(.+)-(\d+)-(\d+)\.jsonl", os.path.basename(path))
-        points = trajectory(path) if found and int(found[4]) == args.budget else None
+        budget = args.published_budget or args.budget if found and found[2] == "epo-as-published" else args.budget
+        points = trajectory(path) if found and int(found[4]) == budget else None
         if points:
             runs.setdefault((found[1], found[2]), []).append(points)
     ratios = []
