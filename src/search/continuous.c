@@ -10,7 +10,7 @@
 
 enum { NEAR = 8, NEAR_TRIES = 64 };
 
-static rv_status allocate(rv_continuous *c, rv_error *err)
+static rv_status allocate(rv_continuous *c, size_t own, rv_error *err)
 {
     const rv_problem *q = c->search->problem;
     const rv_config *config = &q->model->config;
@@ -22,7 +22,7 @@ static rv_status allocate(rv_continuous *c, rv_error *err)
                                .keep = true,
                                .threads = c->search->params.threads};
     size_t buffer = rv_target_buffer(q->target, config, rows, positions),
-           numbers = 2 * rows * C + 2 * buffer + (n + 2) * V;
+           numbers = own + 2 * rows * C + 2 * buffer + (n + 2) * V;
     RV_TRY(rv_search_reserve(c->search,
                              rv_pass_bytes(q->model, &options) + numbers * sizeof(real), err));
     RV_TRY(rv_pass_new(&c->pass, q->model, &options, err));
@@ -69,7 +69,7 @@ static void prepare(rv_continuous *c)
 }
 
 rv_status rv_continuous_new(rv_continuous **out, rv_search *search, size_t members,
-                            size_t judged_max, rv_error *err)
+                            size_t judged_max, size_t own, rv_error *err)
 {
     *out = NULL;
     rv_continuous *c;
@@ -79,7 +79,7 @@ rv_status rv_continuous_new(rv_continuous **out, rv_search *search, size_t membe
     c->length = search->params.most;
     c->span = c->length + search->problem->suffix.count;
     c->judged_max = judged_max;
-    rv_status status = allocate(c, err);
+    rv_status status = allocate(c, own, err);
     if (status != RV_OK) {
         rv_continuous_free(c);
         return status;

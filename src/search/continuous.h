@@ -38,9 +38,10 @@ typedef struct rv_continuous {
     bool scored;    /* the last forward pass had labels */
 } rv_continuous;
 
-/* judged_max: candidates that rv_continuous_judge is given at once, at least `members`. */
+/* judged_max: candidates that rv_continuous_judge is given at once, at least `members`. own: numbers that the
+ * dreamer itself is about to hold; RV_ERR_USAGE where the search's memory is less than all of it. */
 rv_status rv_continuous_new(rv_continuous **out, rv_search *search, size_t members,
-                            size_t judged_max, rv_error *err);
+                            size_t judged_max, size_t own, rv_error *err);
 void rv_continuous_free(rv_continuous *c); /* NULL is fine */
 
 /* Penalties from `least` to `most`, log-spaced over the members, so that a front comes out. */

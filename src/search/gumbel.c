@@ -213,8 +213,7 @@ static rv_status run(rv_search *s, rv_error *err)
            V = s->problem->model->config.vocabulary, count = MEMBERS * n * V;
     rv_status status;
     // theta, p, slope, two moments of (S, n, V)
-    RV_GOTO(rv_search_reserve(s, (5 * count + n * V) * sizeof(real), err));
-    RV_GOTO(rv_continuous_new(&b.c, s, MEMBERS, MEMBERS * SAMPLES, err));
+    RV_GOTO(rv_continuous_new(&b.c, s, MEMBERS, MEMBERS * SAMPLES, 5 * count + n * V, err));
     RV_GOTO(rv_adam_new(&b.adam, RATE, 0, count, err));
     RV_GOTO(RV_NEW(b.theta, count, err));
     RV_GOTO(RV_NEW(b.p, count, err));

@@ -218,7 +218,8 @@ rv_status rv_latent_climber_new(rv_latent_climber **out, rv_latent *l, size_t me
     RV_TRY(RV_NEW(c, 1, err));
     c->latent = l;
     size_t C = l->search->problem->model->config.width, numbers = members * l->numbers;
-    rv_status status = rv_continuous_new(&c->model, l->search, members, members, err);
+    rv_status status =
+        rv_continuous_new(&c->model, l->search, members, members, 3 * numbers, err);
     if (status == RV_OK) status = rv_adam_new(&c->adam, rate, 0, numbers, err);
     if (status == RV_OK) status = RV_NEW(c->drows, members * l->length * C, err);
     if (status == RV_OK) status = RV_NEW(c->dz, numbers, err);

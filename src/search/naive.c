@@ -53,8 +53,8 @@ static rv_status run(rv_search *s, rv_error *err)
     int32_t *ids = NULL;
     size_t tokens = MEMBERS * s->params.most, count = tokens * s->problem->model->config.width;
     rv_status status;
-    RV_GOTO(rv_search_reserve(s, 4 * count * sizeof *x, err)); // x, its gradient, two moments
-    RV_GOTO(rv_continuous_new(&c, s, MEMBERS, MEMBERS, err));
+    // x, its gradient, two moments
+    RV_GOTO(rv_continuous_new(&c, s, MEMBERS, MEMBERS, 4 * count, err));
     RV_GOTO(rv_adam_new(&adam, RATE, 0, count, err));
     RV_GOTO(RV_NEW(x, count, err));
     RV_GOTO(RV_NEW(gradient, count, err));

@@ -55,8 +55,8 @@ static rv_status run(rv_search *s, rv_error *err)
     climber p = {0};
     size_t tokens = MEMBERS * s->params.most, count = tokens * s->problem->model->config.width;
     rv_status status;
-    RV_GOTO(rv_search_reserve(s, 4 * count * sizeof(real), err)); // x, gradient, two moments
-    RV_GOTO(rv_continuous_new(&p.c, s, MEMBERS, MEMBERS, err));
+    // x, its gradient, two moments
+    RV_GOTO(rv_continuous_new(&p.c, s, MEMBERS, MEMBERS, 4 * count, err));
     RV_GOTO(rv_adam_new(&p.adam, RATE, DECAY, count, err));
     RV_GOTO(RV_NEW(p.x, count, err));
     RV_GOTO(RV_NEW(p.gradient, count, err));
