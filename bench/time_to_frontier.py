@@ -17,9 +17,11 @@ import statistics
 
 
 def trajectory(path):
+    """(seconds, tokens, area) of a run's steps; none of one that did not end."""
     with open(path, encoding="utf-8") as lines:
-        records = [json.loads(line) for line in lines if line.startswith('{"type":"trajectory"')]
-    return [(r["seconds"], r["forward_tokens"], r["area"]) for r in records]
+        records = [json.loads(line) for line in lines if line.startswith(('{"type":"trajectory"', '{"type":"end"'))]
+    ended = any(r["type"] == "end" for r in records)
+    return [(r["seconds"], r["forward_tokens"], r["area"]) for r in records if ended and r["type"] == "trajectory"]
 
 
 def main():
