@@ -17,10 +17,10 @@ import statistics
 
 
 def trajectory(path):
-    """(seconds, tokens, area) of a run's steps; none of one that did not end."""
+    """(seconds, tokens, area) of a run's steps; none of one that was stopped."""
     with open(path, encoding="utf-8") as lines:
         records = [json.loads(line) for line in lines if line.startswith(('{"type":"trajectory"', '{"type":"end"'))]
-    ended = any(r["type"] == "end" for r in records)
+    ended = records and records[-1].get("status") == "complete"
     return [(r["seconds"], r["forward_tokens"], r["area"]) for r in records if ended and r["type"] == "trajectory"]
 
 
