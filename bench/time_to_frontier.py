@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time to frontier: seconds until a dreamer's frontier is as good as that of the published search at its end.
 
-    bench/time_to_frontier.py FOLDER --iteration 7.23 [--method reverie] [--budget 60000] [--published-budget 920000]
+    bench/time_to_frontier.py FOLDER --iteration 7.59 [--method reverie] [--budget 60000] [--published-budget 920000]
 
 FOLDER holds the runs of `make bench-dream`. Measured: when a run's area (its trajectory's seconds: searching only, on whatever
 else the machine did) first is at least the median area that the runs of `epo --as-published` of --published-budget tokens (300 iterations:
