@@ -201,6 +201,25 @@ static void a_killed_run_leaves_what_the_next_one_needs(void **state)
     free(whole), free(resumed);
 }
 
+static void a_journal_of_another_version_is_refused(void **state)
+{
+    (void)state;
+    const char *journal = tiny_path("older.jsonl.journal");
+    rv_dream_params p = usual(tiny_path("older.jsonl"));
+    p.resume = true;
+    interrupt("L1.N5", p, 2);
+    FILE *file = fopen(journal, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fwrite("reverie1", 8, 1, file), 1);
+    fclose(file);
+    char *records;
+    size_t length;
+    rv_error err;
+    assert_int_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "expected a journal of this version"));
+    free(records);
+}
+
 /* A limit on the size of files stands for a full disk: writing fails with EFBIG instead of ENOSPC. */
 static void a_full_disk_loses_nothing(void **state)
 {
@@ -251,6 +270,7 @@ int main(void)
         cmocka_unit_test(no_run_is_overwritten),
         cmocka_unit_test(what_is_no_run_is_left_alone),
         cmocka_unit_test(a_killed_run_leaves_what_the_next_one_needs),
+        cmocka_unit_test(a_journal_of_another_version_is_refused),
         cmocka_unit_test(a_full_disk_loses_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -159,9 +159,9 @@ static void front_is_sound(const char *name, const rv_search *s)
         for (size_t k = 0; k < c->length; k++) assert_false(q->forbidden[c->ids[k]]);
         for (size_t k = 0; k < s->front.count; k++) {
             const rv_candidate *o = &s->front.items[k];
-            if (k != i && o->g >= c->g && o->xe <= c->xe)
-                fail_msg("%s: (%g, %g) is dominated by (%g, %g)", name, c->g, c->xe, o->g,
-                         o->xe);
+            if (k != i && o->g >= c->g && o->xe <= c->xe && o->xb <= c->xb)
+                fail_msg("%s: (%g, %g, %g) is dominated by (%g, %g, %g)", name, c->g, c->xe,
+                         c->xb, o->g, o->xe, o->xb);
         }
     }
 }

@@ -92,6 +92,8 @@ static void same(const bench *a, const bench *b, size_t i)
         fail_msg("candidate %zu: f: expected %.17g, found %.17g", i, x->f, y->f);
     if (!y->estimated && memcmp(&x->xe, &y->xe, sizeof x->xe) != 0)
         fail_msg("candidate %zu: xe: expected %.17g, found %.17g", i, x->xe, y->xe);
+    if (!y->estimated && memcmp(&x->latter, &y->latter, sizeof x->latter) != 0)
+        fail_msg("candidate %zu: latter: expected %.17g, found %.17g", i, x->latter, y->latter);
 }
 
 static const char *const models[] = {"llama-grouped", "gpt2-plain", "gemma3-plain",
@@ -172,11 +174,35 @@ static void the_estimate_of_a_swap_at_the_end_is_exact(void **state)
     for (size_t i = 0; i < 36; i++)
         if (raced.children[i].estimated && i / 2 % LENGTH == LENGTH - 1) {
             assert_true(fabs(raced.children[i].xe - whole.children[i].xe) < 1e-5);
+            assert_true(fabs(raced.children[i].latter - whole.children[i].latter) < 1e-5);
             compared++;
         }
     assert_true(compared > 0);
     close_bench(&whole);
     close_bench(&raced);
+}
+
+/* What a text costs beyond its first half alone, which nothing behind it changes. Without a tokenizer a token counts as
+ * a byte. */
+static void the_latter_half_is_what_the_first_leaves(void **state)
+{
+    (void)state;
+    bench b;
+    rv_error err;
+    open_bench(&b, "llama-grouped", "L0.N5", true);
+    race(&b, true);
+    size_t harder = 0;
+    for (size_t i = 0; i < CHILDREN; i++) {
+        const rv_candidate *c = &b.children[i];
+        rv_candidate half = {.ids = b.ids[i], .length = LENGTH / 2, .parent = -1};
+        assert_int_equal(rv_search_judge(b.search, &half, 1, &err), RV_OK);
+        double latter = c->xe * LENGTH - half.xe * (LENGTH / 2), mean = latter / (LENGTH / 2);
+        assert_true(fabs(c->latter - latter) < 1e-4);
+        assert_true(fabs(c->xb - fmax(c->xe, mean)) < 1e-4);
+        harder += mean > c->xe;
+    }
+    assert_true(harder > 0 && harder < CHILDREN);
+    close_bench(&b);
 }
 
 /* A logit is only there at the very end, so nobody is left out. */
@@ -220,6 +246,7 @@ int main(void)
         cmocka_unit_test(the_race_changes_no_number),
         cmocka_unit_test(a_race_of_many_rounds_changes_no_number),
         cmocka_unit_test(the_estimate_of_a_swap_at_the_end_is_exact),
+        cmocka_unit_test(the_latter_half_is_what_the_first_leaves),
         cmocka_unit_test(targets_at_the_end_are_judged_whole),
         cmocka_unit_test(attention_before_the_change_is_known),
         cmocka_unit_test(what_is_left_out_never_reaches_the_front),

@@ -254,7 +254,8 @@ static rv_status learn_corpus(rv_dreaming *d, rv_error *err)
 }
 
 /* From windows cut from the corpus at random: how fluent they are, and how many bytes a token has. */
-static rv_status learn_fluency(rv_dreaming *d, size_t count, rv_error *err)
+static rv_status learn_fluency(rv_dreaming *d, const rv_search *judge, size_t count,
+                               rv_error *err)
 {
     double *x, ratio = 0;
     RV_TRY(RV_NEW(x, count ? count : 1, err));
@@ -264,8 +265,10 @@ static rv_status learn_fluency(rv_dreaming *d, size_t count, rv_error *err)
     d->fluency_90 = rv_quantile(x, count, 0.9);
     for (size_t i = 0; i < count; i++) x[i] = d->windows[i].xb;
     d->byte_fluency_50 = rv_quantile(x, count, 0.5);
-    for (size_t i = 0; i < count; i++)
-        if (d->windows[i].xb > 0) ratio += d->windows[i].xe / d->windows[i].xb;
+    for (size_t i = 0; i < count; i++) {
+        const rv_candidate *c = &d->windows[i];
+        ratio += (double)rv_search_bytes(judge, c->ids, c->length) / (double)c->length;
+    }
     d->problem.token_bytes = count ? ratio / (double)count : 0;
     d->sampled = count;
     free(x);
@@ -294,7 +297,7 @@ static rv_status judge_windows(rv_dreaming *d, rv_error *err)
         d->windows[found + i - d->first_window] = (rv_candidate){
             .ids = (int32_t *)d->starts[i].items, .length = d->starts[i].count, .parent = -1};
     RV_GOTO(rv_search_judge(judge, d->windows, found + d->start_count - d->first_window, err));
-    RV_GOTO(learn_fluency(d, found, err));
+    RV_GOTO(learn_fluency(d, judge, found, err));
     d->window_count = d->start_count - d->first_window;
     memmove(d->windows, d->windows + found, d->window_count * sizeof *d->windows);
 done:

@@ -388,6 +388,19 @@ static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f,
     return RV_OK;
 }
 
+/* Nats a byte of the tokens from `first` on. */
+static double nats_per_byte(const rv_dream_record *dream, size_t first)
+{
+    double nats = 0;
+    size_t bytes = 0;
+    for (size_t i = first; i < dream->token_count; i++) {
+        if (isnan(dream->tokens[i].nll)) continue;
+        nats += dream->tokens[i].nll;
+        bytes += dream->tokens[i].text.length;
+    }
+    return bytes ? nats / (double)bytes : INFINITY;
+}
+
 /* The headline and a few that differ from it, among those at least as fluent as nine in ten corpus windows. */
 static rv_status mark(rv_dream_record *dreams, size_t count, const rv_dreaming *d,
                       rv_error *err)
@@ -401,7 +414,8 @@ static rv_status mark(rv_dream_record *dreams, size_t count, const rv_dreaming *
     RV_GOTO(RV_NEW(fluent, count, err));
     for (size_t i = 0; i < count; i++) {
         points[i] = (rv_point){dreams[i].activation, dreams[i].cross_entropy};
-        per_byte[i] = dreams[i].bits_per_byte * log(2);
+        per_byte[i] = fmax(nats_per_byte(&dreams[i], 0),
+                           nats_per_byte(&dreams[i], dreams[i].token_count / 2));
         if (dreams[i].cross_entropy <= d->fluency_90) fluent[fluent_count++] = i;
     }
     size_t headline = choose_headline(points, per_byte, count, d);

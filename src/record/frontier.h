@@ -42,7 +42,7 @@ double rv_spread(double *values, size_t n);
 size_t rv_choose_headline(const rv_point *points, size_t n, double median);
 
 /* The same, fluent by byte too: nats per token alone are small for a text of short tokens, which no reader would
- * call fluent. per_byte (n): nats a byte. Of the points that take at most 0.65 of the median window's nats a byte
+ * call fluent. per_byte (n): nats a byte, of the whole or of its latter half. Of the points that take at most 0.65 of the median window's nats a byte
  * the most active one; if the strongest corpus window is stronger, that limit is widened just as far as beats it,
  * at most to the median itself. */
 size_t rv_choose_headline_by_byte(const rv_point *points, const double *per_byte, size_t n,

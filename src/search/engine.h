@@ -41,17 +41,16 @@ typedef struct rv_engine {
     rv_ids encoded;
 } rv_engine;
 
-/* Sum of nll over a candidate's free tokens, given its own rows' nll; and how many were scored. */
-double rv_total_nll(const rv_search *search, const rv_prefix *prefix, size_t shared,
-                    const real *nll, size_t free_rows);
-
 /* Free positions that the candidate has in common with the member it varies; at least one row is left. */
 size_t rv_search_common(const rv_search *search, const rv_candidate *candidate);
 
 /* What is added to xe for repeated tokens. */
 double rv_search_repetition(const rv_search *search, const rv_candidate *candidate);
 
-/* xe of a candidate from its parent's tables, without running it; NAN without a parent. */
-double rv_search_estimate(const rv_search *search, const rv_candidate *candidate);
+/* Sets xe, latter and xb of a candidate from its parent's tables, without running it; NAN without a parent. */
+void rv_search_estimate(const rv_search *search, rv_candidate *candidate);
+
+/* Sets xe and xb from the mean nll of all tokens and from `latter`. */
+void rv_search_set_fluency(const rv_search *search, rv_candidate *candidate, double mean);
 
 #endif

@@ -6,15 +6,6 @@
 #include "base/memory.h"
 #include "search/engine.h"
 
-double rv_total_nll(const rv_search *s, const rv_prefix *prefix, size_t shared, const real *nll,
-                    size_t free_rows)
-{
-    size_t fixed = s->engine->fixed_count;
-    double sum = shared > fixed ? rv_prefix_loss(prefix, fixed, shared) : 0;
-    for (size_t i = 0; i < free_rows; i++) sum += (double)nll[i];
-    return sum;
-}
-
 size_t rv_search_common(const rv_search *s, const rv_candidate *c)
 {
     if (c->parent < 0) return 0;
@@ -42,14 +33,37 @@ static double scale(const rv_search *s, double f)
     return (double)q->target->sign * (f - q->mean) / q->deviation;
 }
 
+/* Nats a byte, of a candidate's tokens from `first` on that have so many nats in all. */
+static double per_byte(const rv_search *s, const rv_candidate *c, size_t first, double nats)
+{
+    size_t bytes = rv_search_bytes(s, c->ids + first, c->length - first);
+    return bytes ? nats / (double)bytes : INFINITY;
+}
+
+void rv_search_set_fluency(const rv_search *s, rv_candidate *c, double mean)
+{
+    size_t unscored = s->engine->fixed_count == 0, half = c->length / 2;
+    c->xe = mean + rv_search_repetition(s, c);
+    c->xb = fmax(per_byte(s, c, unscored, c->xe * (double)(c->length - unscored)),
+                 per_byte(s, c, half > unscored ? half : unscored, c->latter));
+}
+
+static void set_exact(const rv_search *s, rv_candidate *c, const rv_judgement *j)
+{
+    c->latter = j->latter;
+    c->estimated = false;
+    rv_search_set_fluency(s, c, j->xe);
+}
+
 /* g and the front, from what is known. */
 static rv_status settle(rv_search *s, rv_candidate *c, const rv_judgement *j, rv_error *err)
 {
     c->f = j->f;
     c->g = scale(s, c->f);
-    c->estimated = isnan(j->xe) && !isnan(j->f);
-    c->xe = c->estimated ? rv_search_estimate(s, c) : j->xe + rv_search_repetition(s, c);
-    c->xb = rv_search_per_byte(s, c->ids, c->length, c->xe);
+    if (isnan(j->xe) && !isnan(j->f))
+        rv_search_estimate(s, c);
+    else
+        set_exact(s, c, j);
     c->found_at = s->work.forward;
     if (c->estimated || !rv_front_would_accept(&s->front, c->g, c->xe, c->xb) ||
         !rv_search_survives(s, c->ids, c->length))
@@ -158,6 +172,22 @@ static size_t predicting_rows(const rv_engine *e, const rv_sequence *q)
     return own ? own - 1 : 0;
 }
 
+/* Sum of nll over a candidate's free tokens, and over those from the middle on: of what it shares, of its first
+ * own token, and of the tokens behind its rows. */
+static double total_nll(const rv_search *s, double *latter, const rv_candidate *c,
+                        const rv_sequence *q, real first, const real *nll)
+{
+    size_t fixed = s->engine->fixed_count, own = q->shared - fixed, half = c->length / 2;
+    double sum = own ? rv_prefix_loss(q->prefix, fixed, q->shared) : 0;
+    *latter = own > half ? rv_prefix_loss(q->prefix, fixed + half, q->shared) : 0;
+    for (size_t i = own; i < c->length; i++) {
+        double loss = (double)(i == own ? first : nll[i - own - 1]);
+        sum += loss;
+        if (i >= half) *latter += loss;
+    }
+    return sum;
+}
+
 /* xe of the running sequences kept[0..count); `nll` of the tokens behind the rows that `whole` sequences, or the
  * predicting rows of them, have. */
 static rv_status read_losses(rv_search *s, rv_candidate *const *batch, const size_t *kept,
@@ -170,14 +200,14 @@ static rv_status read_losses(rv_search *s, rv_candidate *const *batch, const siz
         const rv_sequence *seq = &e->sequences[kept[i]];
         const rv_candidate *c = batch[e->running[kept[i]]];
         size_t rows = predicting_rows(e, seq), scored = c->length - (e->fixed_count == 0);
-        real first = rv_pass_first_loss(e->judging, seq);
-        double sum = rv_total_nll(s, seq->prefix, seq->shared, &first,
-                                  seq->count > e->suffix_count),
-               second;
-        for (size_t r = 0; r < rows; r++) sum += (double)nll[r];
+        double latter, second,
+            sum = total_nll(s, &latter, c, seq, rv_pass_first_loss(e->judging, seq), nll);
         nll += whole ? seq->count : rows;
-        rv_judgement j = {rv_ids_hash(c->ids, c->length), c->f,
-                          scored ? sum / (double)scored : 0, 1};
+        rv_judgement j = {.key = rv_ids_hash(c->ids, c->length),
+                          .f = c->f,
+                          .xe = scored ? sum / (double)scored : 0,
+                          .latter = latter,
+                          .seen = 1};
         if (q->second_opinion) {
             RV_TRY(q->second_opinion(q->second_context, &second, c->ids, c->length, err));
             j.xe = (j.xe + second) / 2;
@@ -216,9 +246,7 @@ static void estimate(rv_search *s, rv_candidate *const *batch, size_t count)
         const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
         if (known) c->f = known->f;
         c->g = scale(s, c->f);
-        c->xe = rv_search_estimate(s, c);
-        c->xb = rv_search_per_byte(s, c->ids, c->length, c->xe);
-        c->estimated = true;
+        rv_search_estimate(s, c);
         e->wanted[i] = isnan(c->xe);
     }
 }
@@ -241,9 +269,7 @@ static rv_status finish_wanted(rv_search *s, rv_candidate *const *batch, size_t 
         if (!e->wanted[i] || !c->estimated) continue;
         const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
         if (!known || isnan(known->xe)) continue;
-        c->estimated = false;
-        c->xe = known->xe + rv_search_repetition(s, c);
-        c->xb = rv_search_per_byte(s, c->ids, c->length, c->xe);
+        set_exact(s, c, known);
         ++*finished;
     }
     return RV_OK;
@@ -267,7 +293,11 @@ static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, si
     } while (finished);
     for (size_t k = 0; k < running; k++) {
         const rv_candidate *c = batch[e->running[k]];
-        rv_judgement j = {rv_ids_hash(c->ids, c->length), c->f, (double)NAN, 1};
+        rv_judgement j = {.key = rv_ids_hash(c->ids, c->length),
+                          .f = c->f,
+                          .xe = (double)NAN,
+                          .latter = (double)NAN,
+                          .seen = 1};
         if (c->estimated) RV_TRY(rv_memo_add(&e->memo, j, err));
     }
     return RV_OK;

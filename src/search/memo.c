@@ -53,6 +53,9 @@ static rv_status insert(rv_memo *m, rv_judgement j, rv_error *err)
     return RV_OK;
 }
 
+/* At the head of a journal; the digit is the layout of what follows. */
+static const char MAGIC[8] = {'r', 'e', 'v', 'e', 'r', 'i', 'e', '2'};
+
 static rv_status fail_journal(const rv_memo *m, const char *what, rv_error *err)
 {
     return rv_fail(err, RV_ERR_IO, "%s: %s: %s", m->path, what, strerror(errno));
@@ -66,7 +69,20 @@ rv_status rv_memo_open(rv_memo *m, const char *path, rv_error *err)
     if (!m->journal) return fail_journal(m, "cannot open", err);
     rewind(m->journal);
     rv_judgement j;
-    long whole = 0;
+    char magic[sizeof MAGIC];
+    size_t head = fread(magic, 1, sizeof magic, m->journal);
+    if (head && memcmp(magic, MAGIC, head) != 0)
+        return rv_fail(err, RV_ERR_FORMAT,
+                       "%s: expected a journal of this version, found another; without it the "
+                       "run begins anew",
+                       path);
+    long whole = (long)head;
+    if (head < sizeof magic) {
+        whole = sizeof magic;
+        if (ftruncate(fileno(m->journal), 0) != 0 ||
+            fwrite(MAGIC, sizeof MAGIC, 1, m->journal) != 1 || fflush(m->journal) != 0)
+            return fail_journal(m, "cannot begin", err);
+    }
     while (fread(&j, sizeof j, 1, m->journal) == 1) {
         if (j.key == 0)
             return rv_fail(err, RV_ERR_FORMAT, "%s: entry at byte %ld: expected a key, found 0",

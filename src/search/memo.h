@@ -10,7 +10,7 @@
 
 typedef struct rv_judgement {
     uint64_t key; /* hash of the tokens; never 0 */
-    double f, xe;
+    double f, xe, latter;
     uint64_t seen; /* in this run; else only in the journal of an earlier one */
 } rv_judgement;
 

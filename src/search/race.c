@@ -23,15 +23,19 @@ static double guess(const rv_search *s, const rv_candidate *c, size_t i)
     return rv_search_token_nll(s, m, at, id);
 }
 
-double rv_search_estimate(const rv_search *s, const rv_candidate *c)
+void rv_search_estimate(const rv_search *s, rv_candidate *c)
 {
-    if (c->parent < 0) return (double)NAN;
-    const rv_member *m = &s->members[c->parent];
     size_t d = rv_search_common(s, c), unscored = s->engine->fixed_count == 0,
            scored = c->length - unscored;
-    double sum = 0;
-    for (size_t i = unscored; i < c->length; i++)
-        sum += i <= d && i < m->at.length ? rv_search_token_nll(s, m, i, c->ids[i])
-                                          : guess(s, c, i);
-    return (scored ? sum / (double)scored : 0) + rv_search_repetition(s, c);
+    double sum = c->parent < 0 ? (double)NAN : 0;
+    c->latter = sum;
+    for (size_t i = unscored; i < c->length && c->parent >= 0; i++) {
+        const rv_member *m = &s->members[c->parent];
+        double nll = i <= d && i < m->at.length ? rv_search_token_nll(s, m, i, c->ids[i])
+                                                : guess(s, c, i);
+        sum += nll;
+        if (i >= c->length / 2) c->latter += nll;
+    }
+    rv_search_set_fluency(s, c, scored ? sum / (double)scored : 0);
+    c->estimated = true;
 }

@@ -107,7 +107,8 @@ static size_t agreement(const rv_candidate *a, const rv_candidate *b)
 }
 
 /* By the worse of fluency by token and by byte, in nats per token of the corpus's size: else the archive fills
- * with texts of short tokens, which are likely token by token, and improbable for what they say. */
+ * with texts of short tokens, which are likely token by token, and improbable for what they say, and with
+ * sayings that the model knows by heart before a few odd words. */
 static shelf *shelf_of(dreaming *d, const rv_candidate *c, double harm)
 {
     double xe = fmax(c->xe, c->xb * d->search->problem->token_bytes) + harm,

@@ -305,14 +305,14 @@ bool rv_search_allowed(const rv_search *s, int32_t id)
                              !rv_token_is_special(q->tokenizer, id));
 }
 
-double rv_search_per_byte(const rv_search *s, const int32_t *ids, size_t count, double xe)
+size_t rv_search_bytes(const rv_search *s, const int32_t *ids, size_t count)
 {
     const rv_tokenizer *tok = s->problem->tokenizer;
-    if (!tok) return xe;
-    size_t bytes = 0, unscored = s->engine->fixed_count == 0, scored = count - unscored;
-    for (size_t i = unscored, length; i < count; i++)
+    if (!tok) return count;
+    size_t bytes = 0;
+    for (size_t i = 0, length; i < count; i++)
         if (rv_token_bytes(tok, ids[i], &length)) bytes += length;
-    return bytes ? xe * (double)scored / (double)bytes : INFINITY;
+    return bytes;
 }
 
 bool rv_search_known(const rv_search *s, const int32_t *ids, size_t count)

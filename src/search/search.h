@@ -10,7 +10,8 @@
  * Alphabet:  n free tokens of a candidate   V vocabulary   C width
  *   f  the target's value          g = sign (f - mean) / deviation on the corpus: what is maximised
  *   xe mean negative log-likelihood of the n free tokens, in nats, after BOS and template
- *   xb the same sum over the bytes of their text, in nats a byte: short tokens do not make it small */
+ *   xb the same in nats a byte of their text, or of its latter half where that is more: neither short tokens nor
+ *      a beginning that the model knows by heart make it small */
 #ifndef RV_SEARCH_H
 #define RV_SEARCH_H
 
@@ -75,7 +76,8 @@ typedef struct rv_candidate {
     size_t partner; /* 1 + index of another expanded member whose end it has; 0: none */
     int operator_;  /* the dreamer's own number for the kind of proposal */
     double f, g, xe, xb;
-    bool estimated;    /* xe and xb are estimates: the race left it out */
+    double latter;     /* nats of the tokens from length / 2 on, in all, under the model */
+    bool estimated;    /* xe, xb and latter are estimates: the race left it out */
     uint64_t found_at; /* forward tokens */
 } rv_candidate;
 
@@ -187,8 +189,8 @@ bool rv_search_allowed(const rv_search *search, int32_t id);
 /* How many candidates of `length` tokens the budget still allows. */
 size_t rv_search_affords(const rv_search *search, size_t length);
 
-/* xb of a text whose xe is known; xe where there is no tokenizer. */
-double rv_search_per_byte(const rv_search *search, const int32_t *ids, size_t count, double xe);
+/* Bytes of text that the tokens stand for; one a token where there is no tokenizer. */
+size_t rv_search_bytes(const rv_search *search, const int32_t *ids, size_t count);
 
 /* A random stream of this step. */
 rv_random rv_search_random(const rv_search *search, uint64_t purpose);
