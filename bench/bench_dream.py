@@ -98,6 +98,8 @@ def summarise(run, records, seconds):
     quantiles = next(r for r in records if r["type"] == "quantiles")
     headline = next((r for r in records if r["type"] == "dream" and r.get("headline")), None)
     end = next(r for r in records if r["type"] == "end")
+    if end["status"] != "complete":
+        sys.exit(f"{key(run)}: the run was interrupted; the next one goes on from there")
     about = next(r for r in records if r["type"] == "run")
     return {
         "key": key(run), "model": run[0], "target": run[1], "method": run[2], "seed": run[3], "budget": run[4],

@@ -50,7 +50,7 @@ def headlines(folder):
     for path in sorted(glob.glob(os.path.join(folder, "**", "*.jsonl"), recursive=True)):
         with open(path, encoding="utf-8") as lines:
             records = [json.loads(line) for line in lines]
-        if records[-1]["type"] != "end":
+        if not records or records[-1].get("status") != "complete":
             continue
         about = records[0]
         for r in records:
