@@ -14,6 +14,11 @@ static real logit(const rv_pass *p, const real *hidden, int32_t id)
                     p->model->config.logit_softcap);
 }
 
+static bool in_int8(const rv_pass *p)
+{
+    return p->int8 && p->model->head->int8.data;
+}
+
 /* log-sum-exp of the rows whose next token is scored here, or may be scored by a continuation. */
 static void fill_lse(rv_pass *p)
 {
@@ -32,7 +37,9 @@ static void fill_lse(rv_pass *p)
         memcpy(p->gathered + i * C, p->hidden + p->index[i] * C, C * sizeof *p->hidden);
     const rv_kernels *k = p->model->kernels;
     if (count)
-        (p->options.narrow ? k->logsumexp_forward_narrow : k->logsumexp_forward)(
+        (in_int8(p)          ? k->logsumexp_forward_int8
+         : p->options.narrow ? k->logsumexp_forward_narrow
+                             : k->logsumexp_forward)(
             p->weights, p->label_logit, p->gathered, C, p->labels, p->model->head, count,
             c->vocabulary, (real)c->logit_softcap, p->options.threads);
     for (size_t i = 0; i < count; i++) p->lse[p->index[i]] = p->weights[i];
@@ -44,8 +51,9 @@ static void fill_lse(rv_pass *p)
  * cancels; exact ones are computed alone, as rv_pass_first_loss does, so that it is the same number everywhere. */
 static real next_logit(const rv_pass *p, size_t row, int32_t id)
 {
-    return p->options.narrow ? p->label_logit[row]
-                             : logit(p, p->hidden + row * p->model->config.width, id);
+    return in_int8(p) || p->options.narrow
+               ? p->label_logit[row]
+               : logit(p, p->hidden + row * p->model->config.width, id);
 }
 
 /* The last shared position, which a prefix holds, predicts it. */

@@ -355,6 +355,11 @@ void rv_pass_select(rv_pass *p, const size_t *kept, const size_t *counts, size_t
     number_rows(p, counts);
 }
 
+void rv_pass_set_int8(rv_pass *p, bool on)
+{
+    p->int8 = on;
+}
+
 size_t rv_pass_rows(const rv_pass *p)
 {
     return p->rows;

@@ -87,6 +87,10 @@ void rv_pass_free(rv_pass *pass); /* NULL is fine */
 rv_status rv_pass_begin(rv_pass *pass, const rv_sequence *sequences, size_t count,
                         const rv_tap *taps, size_t tap_count, rv_error *err);
 
+/* From now on, products in int8 where the model has such weights (or not): for screening, without `keep`. A neuron of
+ * rv_pass_neuron is made of its own float weights all the same. */
+void rv_pass_set_int8(rv_pass *pass, bool on);
+
 /* Runs the blocks that are left before layer `end` (at most all of them). */
 void rv_pass_forward(rv_pass *pass, size_t end);
 

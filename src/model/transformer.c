@@ -222,23 +222,44 @@ size_t rv_config_bytes(const rv_config *c)
     return numbers * sizeof(real);
 }
 
-rv_status rv_transformer_narrow(rv_transformer *m, rv_error *err)
+/* make of every matrix that products are taken with, the embedding last: where it is done, all are. */
+static rv_status for_matrices(rv_transformer *m,
+                              rv_status (*make)(rv_matrix *, const rv_kernels *, rv_error *),
+                              rv_error *err)
 {
-    if (m->embedding.narrow) return RV_OK; // done last, so all are there
-    if (m->untied_head.data) RV_TRY(rv_matrix_narrow(&m->untied_head, m->kernels, err));
+    if (m->untied_head.data) RV_TRY(make(&m->untied_head, m->kernels, err));
     for (size_t l = 0; l < m->config.layers; l++) {
         rv_matrix *const all[] = {&m->blocks[l].qkv, &m->blocks[l].o, &m->blocks[l].up,
                                   &m->blocks[l].down};
-        for (size_t i = 0; i < 4; i++) RV_TRY(rv_matrix_narrow(all[i], m->kernels, err));
+        for (size_t i = 0; i < 4; i++) RV_TRY(make(all[i], m->kernels, err));
     }
-    return rv_matrix_narrow(&m->embedding, m->kernels, err);
+    return make(&m->embedding, m->kernels, err);
+}
+
+rv_status rv_transformer_narrow(rv_transformer *m, rv_error *err)
+{
+    return m->embedding.narrow ? RV_OK : for_matrices(m, rv_matrix_narrow, err);
+}
+
+bool rv_transformer_takes_int8(const rv_transformer *m)
+{
+    const rv_config *c = &m->config;
+    const rv_kernels *k = m->kernels;
+    return rv_kernels_take_int8(k, c->width) && rv_kernels_take_int8(k, c->mlp_width) &&
+           rv_kernels_take_int8(k, c->heads * c->head_size);
+}
+
+rv_status rv_transformer_make_int8(rv_transformer *m, rv_error *err)
+{
+    return m->embedding.int8.data ? RV_OK : for_matrices(m, rv_matrix_make_int8, err);
 }
 
 static size_t matrix_bytes(const rv_matrix *m)
 {
-    size_t numbers = m->panels * m->width * (m->K + (m->bias != NULL));
-    return numbers * sizeof(real) +
-           (m->narrow ? m->panels * m->width * m->K * sizeof *m->narrow : 0);
+    size_t outputs = m->panels * m->width, each = (m->K + (m->bias != NULL)) * sizeof(real);
+    if (m->narrow) each += m->K * sizeof *m->narrow;
+    if (m->int8.data) each += m->K + sizeof *m->int8.start + sizeof *m->int8.scale;
+    return outputs * each;
 }
 
 size_t rv_transformer_bytes(const rv_transformer *m)

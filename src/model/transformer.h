@@ -63,6 +63,11 @@ rv_status rv_transformer_randomise(rv_transformer *model, uint64_t seed, rv_erro
  * a use for them. */
 rv_status rv_transformer_narrow(rv_transformer *model, rv_error *err);
 
+/* The same in int8, a quarter of their size, for passes that are set to it, where rv_transformer_takes_int8. */
+rv_status rv_transformer_make_int8(rv_transformer *model, rv_error *err);
+/* Whether the kernels have a use for them and take every width of this model. */
+bool rv_transformer_takes_int8(const rv_transformer *model);
+
 void rv_transformer_free(rv_transformer *model); /* NULL is fine */
 
 /* Whether a transformer of this shape can be: the rotary size, and the product of all sizes. */

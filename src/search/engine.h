@@ -7,6 +7,7 @@
 
 typedef struct rv_engine {
     rv_memo memo;
+    bool int8;        /* a race runs in it */
     rv_prefix *fixed; /* the problem's prefix, computed once; NULL: there is none */
     size_t fixed_count, suffix_count, span; /* span: most + suffix */
     rv_pass *judging;                       /* children, in batches */
@@ -43,6 +44,10 @@ typedef struct rv_engine {
 
 /* Free positions that the candidate has in common with the member it varies; at least one row is left. */
 size_t rv_search_common(const rv_search *search, const rv_candidate *candidate);
+
+/* What is known of the tokens that have this key: the best of it, which is of int8 where its own key is another. NULL:
+ * nothing. */
+rv_judgement *rv_search_find(const rv_search *search, uint64_t key);
 
 /* What is added to xe for repeated tokens. */
 double rv_search_repetition(const rv_search *search, const rv_candidate *candidate);

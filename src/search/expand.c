@@ -11,12 +11,15 @@
 
 #include "search/engine.h"
 
-/* table (n, V) = rows (n, C) * E^T */
-static void project(const rv_search *s, real *table, const real *rows, size_t n)
+/* table (n, V) = rows (n, C) * words^T (V, C) */
+static void project(const rv_search *s, real *table, const real *rows, const rv_matrix *words,
+                    size_t n)
 {
     const rv_transformer *m = s->problem->model;
-    m->kernels->linear_forward(table, m->config.vocabulary, rows, m->config.width,
-                               &m->embedding, n, RV_STORE, s->params.threads);
+    bool int8 = s->params.int8 && words->int8.data;
+    (int8 ? m->kernels->linear_forward_int8
+          : m->kernels->linear_forward)(table, m->config.vocabulary, rows, m->config.width,
+                                        words, n, RV_STORE, s->params.threads);
 }
 
 static real cap(const rv_search *s, real logit)
@@ -30,8 +33,7 @@ static void fill_nll(const rv_search *s, real *nll, const real *before, size_t n
 {
     const rv_transformer *t = s->problem->model;
     size_t V = t->config.vocabulary;
-    t->kernels->linear_forward(nll, V, before, t->config.width, t->head, n, RV_STORE,
-                               s->params.threads);
+    project(s, nll, before, t->head, n);
     for (size_t i = 0; i < n; i++) {
         real *logits = nll + i * V, largest = -INFINITY;
         double sum = 0;
@@ -62,6 +64,7 @@ static void fill_tables(const rv_search *s, const rv_member *m, size_t row, size
 {
     rv_engine *e = s->engine;
     size_t V = s->problem->model->config.vocabulary, C = s->problem->model->config.width;
+    const rv_matrix *words = &s->problem->model->embedding;
     for (size_t i = 0; i < n; i++) {
         const real *before = row_before(s, m, first + i, NULL);
         if (before)
@@ -70,8 +73,8 @@ static void fill_tables(const rv_search *s, const rv_member *m, size_t row, size
             memset(e->gathered + i * C, 0, C * sizeof *before);
     }
     fill_nll(s, e->table_nll + row * V, e->gathered, n);
-    project(s, e->table_dg + row * V, m->g_gradient + first * C, n);
-    project(s, e->table_dnll + row * V, m->nll_gradient + first * C, n);
+    project(s, e->table_dg + row * V, m->g_gradient + first * C, words, n);
+    project(s, e->table_dnll + row * V, m->nll_gradient + first * C, words, n);
 }
 
 rv_effects rv_search_effects(const rv_search *s, const rv_member *m, size_t i)

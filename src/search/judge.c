@@ -55,15 +55,43 @@ static void set_exact(const rv_search *s, rv_candidate *c, const rv_judgement *j
     rv_search_set_fluency(s, c, j->xe);
 }
 
-/* g and the front, from what is known. */
-static rv_status settle(rv_search *s, rv_candidate *c, const rv_judgement *j, rv_error *err)
+/* Judgements in int8 have keys of their own: none is ever taken for another. */
+static uint64_t key_in_int8(uint64_t key)
 {
+    key ^= 0x9e3779b97f4a7c15u;
+    return key ? key : 1;
+}
+
+rv_judgement *rv_search_find(const rv_search *s, uint64_t key)
+{
+    rv_judgement *found = rv_memo_find(&s->engine->memo, key);
+    return found ? found : rv_memo_find(&s->engine->memo, key_in_int8(key));
+}
+
+/* From here on the judging pass and what is known are of int8, or not. */
+static void set_int8(rv_search *s, bool on)
+{
+    s->engine->int8 = on;
+    rv_pass_set_int8(s->engine->judging, on);
+}
+
+static uint64_t key_of(const rv_search *s, const rv_candidate *c)
+{
+    uint64_t key = rv_ids_hash(c->ids, c->length);
+    return s->engine->int8 ? key_in_int8(key) : key;
+}
+
+/* g and the front, from what is known. */
+static rv_status settle(rv_search *s, rv_candidate *c, uint64_t key, rv_error *err)
+{
+    const rv_judgement *j = rv_search_find(s, key);
+    bool exact = j->key == key && !(isnan(j->xe) && !isnan(j->f));
     c->f = j->f;
     c->g = scale(s, c->f);
-    if (isnan(j->xe) && !isnan(j->f))
-        rv_search_estimate(s, c);
-    else
+    if (exact)
         set_exact(s, c, j);
+    else
+        rv_search_estimate(s, c);
     c->found_at = s->work.forward;
     if (c->estimated || !rv_front_would_accept(&s->front, c->g, c->xe, c->xb) ||
         !rv_search_survives(s, c->ids, c->length))
@@ -93,9 +121,8 @@ static double read_value(const rv_search *s, const rv_candidate *c, size_t share
 }
 
 /* Whether sequences can be left where the target is known, and taken up again. */
-static bool known_before_the_end(const rv_search *s)
+static bool known_before_the_end(const rv_problem *q)
 {
-    const rv_problem *q = s->problem;
     return !rv_target_needs_keep(q->target) &&
            rv_target_depth(q->target, &q->model->config) <= q->model->config.layers;
 }
@@ -119,7 +146,7 @@ static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, b
     *running = 0;
     for (size_t i = 0; i < count; i++) {
         const rv_candidate *c = batch[i];
-        const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
+        const rv_judgement *known = rv_memo_find(&e->memo, key_of(s, c));
         if (known && (racing || !isnan(known->xe))) continue;
         size_t d = rv_search_common(s, c), own = c->length - d;
         int32_t *ids = e->ids + rows;
@@ -158,7 +185,7 @@ static void run_to_target(rv_search *s)
         rv_pass_neuron(e->judging, e->values, t->site.layer, t->index);
         return;
     }
-    if (known_before_the_end(s))
+    if (known_before_the_end(s->problem))
         rv_pass_forward(e->judging, rv_target_depth(t, &s->problem->model->config));
     else
         rv_pass_finish(e->judging);
@@ -203,7 +230,7 @@ static rv_status read_losses(rv_search *s, rv_candidate *const *batch, const siz
         double latter, second,
             sum = total_nll(s, &latter, c, seq, rv_pass_first_loss(e->judging, seq), nll);
         nll += whole ? seq->count : rows;
-        rv_judgement j = {.key = rv_ids_hash(c->ids, c->length),
+        rv_judgement j = {.key = key_of(s, c),
                           .f = c->f,
                           .xe = scored ? sum / (double)scored : 0,
                           .latter = latter,
@@ -243,7 +270,7 @@ static void estimate(rv_search *s, rv_candidate *const *batch, size_t count)
     rv_engine *e = s->engine;
     for (size_t i = 0; i < count; i++) {
         rv_candidate *c = batch[i];
-        const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
+        const rv_judgement *known = rv_memo_find(&e->memo, key_of(s, c));
         if (known) c->f = known->f;
         c->g = scale(s, c->f);
         rv_search_estimate(s, c);
@@ -267,7 +294,7 @@ static rv_status finish_wanted(rv_search *s, rv_candidate *const *batch, size_t 
     for (size_t i = 0; i < count; i++) {
         rv_candidate *c = batch[i];
         if (!e->wanted[i] || !c->estimated) continue;
-        const rv_judgement *known = rv_memo_find(&e->memo, rv_ids_hash(c->ids, c->length));
+        const rv_judgement *known = rv_memo_find(&e->memo, key_of(s, c));
         if (!known || isnan(known->xe)) continue;
         set_exact(s, c, known);
         ++*finished;
@@ -278,7 +305,7 @@ static rv_status finish_wanted(rv_search *s, rv_candidate *const *batch, size_t 
 /* The race: all run up to the target's layer, where f is exact; from there on only those that the dreamer
  * wants, knowing f, and xe as estimated. */
 static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, size_t running,
-                      rv_choose choose, void *context, rv_error *err)
+                      const rv_race *asked, rv_error *err)
 {
     rv_engine *e = s->engine;
     size_t finished;
@@ -288,12 +315,12 @@ static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, si
     }
     estimate(s, batch, count);
     do {
-        choose(context, e->wanted, (const rv_candidate *const *)batch, count);
+        asked->choose(asked->context, e->wanted, (const rv_candidate *const *)batch, count);
         RV_TRY(finish_wanted(s, batch, count, running, &finished, err));
     } while (finished);
     for (size_t k = 0; k < running; k++) {
         const rv_candidate *c = batch[e->running[k]];
-        rv_judgement j = {.key = rv_ids_hash(c->ids, c->length),
+        rv_judgement j = {.key = key_of(s, c),
                           .f = c->f,
                           .xe = (double)NAN,
                           .latter = (double)NAN,
@@ -303,20 +330,38 @@ static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, si
     return RV_OK;
 }
 
-static rv_status judge_batch(rv_search *s, rv_candidate *const *batch, size_t count,
-                             rv_choose choose, void *context, rv_error *err)
+/* All of the batch to the end, from scratch. */
+static rv_status judge_whole(rv_search *s, rv_candidate *const *batch, size_t count,
+                             rv_error *err)
 {
     rv_engine *e = s->engine;
     size_t running;
-    RV_TRY(begin(s, batch, count, choose, &running, err));
-    if (choose) return race(s, batch, count, running, choose, context, err);
+    RV_TRY(begin(s, batch, count, false, &running, err));
     if (running == 0) return RV_OK;
     for (size_t k = 0; k < running; k++) e->kept[k] = k;
     run_to_target(s);
     read_values(s, batch, running);
-    if (known_before_the_end(s)) return run_to_end(s, batch, e->kept, running, err);
+    if (known_before_the_end(s->problem)) return run_to_end(s, batch, e->kept, running, err);
     rv_pass_next_losses(e->judging, e->nll);
     return read_losses(s, batch, e->kept, running, true, err);
+}
+
+static rv_status judge_batch(rv_search *s, rv_candidate **batch, size_t count,
+                             const rv_race *asked, rv_error *err)
+{
+    rv_engine *e = s->engine;
+    size_t running, again = 0;
+    if (!asked) return judge_whole(s, batch, count, err);
+    set_int8(s, s->params.int8);
+    rv_status status = begin(s, batch, count, true, &running, err);
+    if (status == RV_OK) status = race(s, batch, count, running, asked, err);
+    set_int8(s, false);
+    if (status != RV_OK || !s->params.int8) return status;
+    memset(e->wanted, 0, count * sizeof *e->wanted);
+    asked->confirm(asked->context, e->wanted, (const rv_candidate *const *)batch, count);
+    for (size_t i = 0; i < count; i++)
+        if (e->wanted[i]) batch[again++] = batch[i];
+    return judge_whole(s, batch, again, err);
 }
 
 /* Which candidates are new in this run, and not the same as one before them here. */
@@ -330,30 +375,31 @@ static rv_status find_pending(rv_search *s, const rv_candidate *candidates, size
     *pending = 0;
     for (size_t i = 0; i < count; i++) {
         e->keys[i] = rv_ids_hash(candidates[i].ids, candidates[i].length);
-        rv_judgement *found = rv_memo_find(&e->memo, e->keys[i]);
-        bool repeat = found && found->seen;
+        rv_judgement *found = rv_search_find(s, e->keys[i]);
+        bool repeat = found && found->seen,
+             exact = found && found->key == e->keys[i] && !isnan(found->xe);
         for (size_t k = 0; k < *pending && !repeat && !found; k++)
             repeat = e->keys[e->pending[k]] == e->keys[i];
         s->work.repeats += repeat;
         if (!repeat || s->params.as_published) s->work.forward += candidates[i].length;
         s->work.candidates += !repeat;
-        if (repeat && (racing || !found || !isnan(found->xe))) continue;
+        if (repeat && (racing || !found || exact)) continue;
         if (found) found->seen = 1; // answered from the journal of a run that was interrupted
         e->pending[(*pending)++] = i;
     }
     return RV_OK;
 }
 
-rv_status rv_search_race(rv_search *s, rv_candidate *candidates, size_t count, rv_choose choose,
-                         void *context, rv_error *err)
+rv_status rv_search_race(rv_search *s, rv_candidate *candidates, size_t count,
+                         const rv_race *asked, rv_error *err)
 {
     rv_engine *e = s->engine;
     const rv_problem *q = s->problem;
     bool whole = s->params.exact || s->params.as_published || q->second_opinion ||
-                 !known_before_the_end(s);
-    if (whole) choose = NULL;
+                 !known_before_the_end(q);
+    if (whole) asked = NULL;
     size_t pending;
-    RV_TRY(find_pending(s, candidates, count, choose, &pending, err));
+    RV_TRY(find_pending(s, candidates, count, asked, &pending, err));
     for (size_t from = 0, batch, rows; from < pending; from += batch) {
         for (batch = rows = 0; from + batch < pending && batch < e->sequences_max; batch++) {
             rv_candidate *c = &candidates[e->pending[from + batch]];
@@ -362,14 +408,19 @@ rv_status rv_search_race(rv_search *s, rv_candidate *candidates, size_t count, r
             rows += own;
             e->batch[batch] = c;
         }
-        RV_TRY(judge_batch(s, e->batch, batch, choose, context, err));
+        RV_TRY(judge_batch(s, e->batch, batch, asked, err));
     }
-    for (size_t i = 0; i < count; i++)
-        RV_TRY(settle(s, &candidates[i], rv_memo_find(&e->memo, e->keys[i]), err));
+    for (size_t i = 0; i < count; i++) RV_TRY(settle(s, &candidates[i], e->keys[i], err));
     return RV_OK;
 }
 
 rv_status rv_search_judge(rv_search *s, rv_candidate *candidates, size_t count, rv_error *err)
 {
-    return rv_search_race(s, candidates, count, NULL, NULL, err);
+    return rv_search_race(s, candidates, count, NULL, err);
+}
+
+bool rv_search_takes_int8(const rv_problem *q, const rv_dreamer *dreamer)
+{
+    return dreamer->int8 && !q->second_opinion && known_before_the_end(q) &&
+           rv_transformer_takes_int8(q->model);
 }

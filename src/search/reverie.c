@@ -305,7 +305,8 @@ static size_t propose(dreaming *d, size_t k, rv_candidate *children, size_t coun
 /* Judges, shelves, and credits the operators whose children reach the front. */
 static rv_status judge(dreaming *d, size_t count, rv_error *err)
 {
-    RV_TRY(rv_search_race(d->search, d->children, count, choose, d, err));
+    const rv_race race = {.choose = choose, .context = d};
+    RV_TRY(rv_search_race(d->search, d->children, count, &race, err));
     for (size_t o = 0; o < OPERATORS; o++) d->tried[o] *= 0.9, d->paid[o] *= 0.9;
     for (size_t i = 0; i < count; i++) {
         const rv_candidate *c = &d->children[i];
