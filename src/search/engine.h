@@ -36,6 +36,8 @@ typedef struct rv_engine {
     real *logits;       /* (V) */
     real *weights;      /* (rows) or one per member */
     real *gathered;     /* (rows, C) */
+    real *lse;          /* (most) */
+    bool *allowed;      /* (V) tokens that a dream may hold */
     size_t *picked;     /* (members) */
     size_t *fresh;      /* (members) those that must be computed */
     rv_text text;

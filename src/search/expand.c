@@ -28,34 +28,28 @@ static real cap(const rv_search *s, real logit)
     return most > 0 ? (real)(most * tanh((double)logit / most)) : logit;
 }
 
-/* nll (n, V): -log p(v | what is before), from what the unembedding sees there. */
-static void fill_nll(const rv_search *s, real *nll, const real *before, size_t n)
+/* nll (n, V): -log p(v | what is before), from what the unembedding sees there and the log-sum-exp of its logits. */
+static void fill_nll(const rv_search *s, real *nll, const real *before, const real *lse,
+                     size_t n)
 {
-    const rv_transformer *t = s->problem->model;
-    size_t V = t->config.vocabulary;
-    project(s, nll, before, t->head, n);
-    for (size_t i = 0; i < n; i++) {
-        real *logits = nll + i * V, largest = -INFINITY;
-        double sum = 0;
-        for (size_t v = 0; v < V; v++) {
-            logits[v] = cap(s, logits[v]);
-            if (logits[v] > largest) largest = logits[v];
-        }
-        for (size_t v = 0; v < V; v++) sum += (double)exp(logits[v] - largest);
-        real lse = largest + (real)log(sum);
-        for (size_t v = 0; v < V; v++) logits[v] = lse - logits[v];
-    }
+    const rv_transformer *m = s->problem->model;
+    size_t V = m->config.vocabulary;
+    project(s, nll, before, m->head, n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t v = 0; v < V; v++) nll[i * V + v] = lse[i] - cap(s, nll[i * V + v]);
 }
 
-/* What the unembedding sees before free position i; NULL: nothing is before it, all tokens are alike. */
+/* What the unembedding sees before free position i, and the log-sum-exp of its logits; NULL: nothing is before it, all
+ * tokens are alike. */
 static const real *row_before(const rv_search *s, const rv_member *m, size_t i, real *lse)
 {
-    size_t C = s->problem->model->config.width;
+    const rv_config *c = &s->problem->model->config;
     const rv_prefix *owner = i ? m->cache : s->engine->fixed;
+    *lse = (real)log((double)c->vocabulary);
     if (!owner) return NULL;
     size_t at = i ? i - 1 : owner->count - 1;
-    if (lse) *lse = owner->lse[at];
-    return owner->hidden + at * C;
+    *lse = owner->lse[at];
+    return owner->hidden + at * c->width;
 }
 
 /* Rows [row, row + n) of the tables: free positions [first, first + n) of a member. */
@@ -66,13 +60,13 @@ static void fill_tables(const rv_search *s, const rv_member *m, size_t row, size
     size_t V = s->problem->model->config.vocabulary, C = s->problem->model->config.width;
     const rv_matrix *words = &s->problem->model->embedding;
     for (size_t i = 0; i < n; i++) {
-        const real *before = row_before(s, m, first + i, NULL);
+        const real *before = row_before(s, m, first + i, &e->lse[i]);
         if (before)
             memcpy(e->gathered + i * C, before, C * sizeof *before);
         else
             memset(e->gathered + i * C, 0, C * sizeof *before);
     }
-    fill_nll(s, e->table_nll + row * V, e->gathered, n);
+    fill_nll(s, e->table_nll + row * V, e->gathered, e->lse, n);
     project(s, e->table_dg + row * V, m->g_gradient + first * C, words, n);
     project(s, e->table_dnll + row * V, m->nll_gradient + first * C, words, n);
 }
@@ -101,9 +95,9 @@ double rv_search_token_nll(const rv_search *s, const rv_member *m, size_t i, int
 {
     if (s->engine->resident) return (double)rv_search_effects(s, m, i).nll[id];
     const rv_transformer *t = s->problem->model;
-    real lse = 0;
+    real lse;
     const real *before = row_before(s, m, i, &lse);
-    if (!before) return log((double)t->config.vocabulary);
+    if (!before) return (double)lse;
     return (double)(lse - cap(s, rv_matrix_dot(t->head, (size_t)id, before)));
 }
 

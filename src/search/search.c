@@ -135,6 +135,19 @@ rv_search_plan rv_search_make_plan(const rv_transformer *m, size_t members, size
     }
 }
 
+/* Which tokens a dream may hold: asked for too often to be looked up every time. */
+static rv_status note_allowed(bool **out, const rv_problem *q, rv_error *err)
+{
+    size_t V = q->model->config.vocabulary;
+    RV_TRY(RV_NEW(*out, V, err));
+    for (size_t v = 0; v < V; v++) {
+        bool known = !q->tokenizer || (v < rv_tokenizer_size(q->tokenizer) &&
+                                       !rv_token_is_special(q->tokenizer, (int32_t)v));
+        (*out)[v] = known && !(q->forbidden && q->forbidden[v]);
+    }
+    return RV_OK;
+}
+
 static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_error *err)
 {
     const rv_problem *q = s->problem;
@@ -190,8 +203,10 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
     RV_TRY(RV_NEW(e->logits, c->vocabulary, err));
     RV_TRY(RV_NEW(e->weights, larger(expanded, 1), err));
     RV_TRY(RV_NEW(e->gathered, larger(expanded, s->params.most) * c->width, err));
+    RV_TRY(RV_NEW(e->lse, s->params.most, err));
     RV_TRY(RV_NEW(e->picked, larger(members, 1), err));
     RV_TRY(RV_NEW(e->fresh, larger(members, 1), err));
+    RV_TRY(note_allowed(&e->allowed, q, err));
     RV_TRY(rv_memo_open(&e->memo, s->params.journal, err));
     return new_members(s, members, err);
 }
@@ -236,7 +251,7 @@ static void free_engine(rv_engine *e)
                            e->ids,       e->pending,  e->keys,       e->tapped,    e->seed,
                            e->values,    e->table_dg, e->table_dnll, e->table_nll, e->nll,
                            e->logits,    e->weights,  e->gathered,   e->picked,    e->fresh,
-                           e->going,     e->ends};
+                           e->going,     e->ends,     e->allowed,    e->lse};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     rv_text_release(&e->text);
     rv_ids_release(&e->encoded);
@@ -298,11 +313,8 @@ rv_random rv_search_random(const rv_search *s, uint64_t purpose)
 
 bool rv_search_allowed(const rv_search *s, int32_t id)
 {
-    const rv_problem *q = s->problem;
-    if (id < 0 || (size_t)id >= q->model->config.vocabulary) return false;
-    if (q->forbidden && q->forbidden[id]) return false;
-    return !q->tokenizer || ((size_t)id < rv_tokenizer_size(q->tokenizer) &&
-                             !rv_token_is_special(q->tokenizer, id));
+    return id >= 0 && (size_t)id < s->problem->model->config.vocabulary &&
+           s->engine->allowed[id];
 }
 
 size_t rv_search_bytes(const rv_search *s, const int32_t *ids, size_t count)
