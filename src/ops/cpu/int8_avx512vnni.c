@@ -236,22 +236,15 @@ static void byte_lse_task(lse_part *parts, float *label_logit, const uint8_t *x,
                           const float *scale, const int32_t *label, const rv_matrix *head,
                           size_t rows, size_t from, size_t to, size_t valid, float softcap)
 {
-    float z[LSE_ROWS * PANEL], lanes[LSE_ROWS * LANES], reference[LSE_ROWS];
-    for (size_t i = 0; i < rows * LANES; i++) lanes[i] = 0;
-    for (size_t r = 0; r < rows; r++) reference[r] = -INFINITY;
+    float z[LSE_ROWS * PANEL];
+    lse_sums sums;
+    lse_begin(&sums, rows);
     for (size_t p = from; p < to; p++) {
-        size_t first = p * PANEL, columns = first < valid ? smaller(PANEL, valid - first) : 0;
         panel_product(z, PANEL, x, ldx, scale, head, rows, p, false, PANEL,
                       p + 1 < head->panels);
-        if (softcap > 0) cap_logits(z, PANEL, rows, softcap);
-        for (size_t r = 0; columns && r < rows; r++)
-            add_logits(&reference[r], lanes + r * LANES, z + r * PANEL, columns);
-        for (size_t r = 0; label && label_logit && r < rows; r++)
-            if (label[r] >= 0 && (size_t)label[r] / PANEL == p)
-                label_logit[r] = z[r * PANEL + (size_t)label[r] % PANEL];
+        lse_add(&sums, label_logit, z, label, rows, p, valid, softcap);
     }
-    for (size_t r = 0; r < rows; r++)
-        parts[r] = (lse_part){reference[r], v_sum(v_load(lanes + r * LANES))};
+    lse_end(parts, &sums, rows);
 }
 
 void rv_logsumexp_forward_int8(float *lse, float *label_logit, const float *x, size_t ldx,

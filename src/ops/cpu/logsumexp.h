@@ -73,26 +73,49 @@ ALWAYS_INLINE void add_logits(float *reference, float *lanes, const float *z, si
     v_store(lanes, sum + (v_exp(z0 - r) + v_exp(z1 - r)));
 }
 
+/* Of some rows, over some panels. */
+typedef struct lse_sums {
+    float reference[LSE_ROWS], lanes[LSE_ROWS * LANES];
+} lse_sums;
+
+static void lse_begin(lse_sums *s, size_t rows)
+{
+    for (size_t i = 0; i < rows * LANES; i++) s->lanes[i] = 0;
+    for (size_t r = 0; r < rows; r++) s->reference[r] = -INFINITY;
+}
+
+/* The logits z (rows, PANEL) of panel p join; those of labels are noted. */
+static void lse_add(lse_sums *s, float *label_logit, float *z, const int32_t *label,
+                    size_t rows, size_t p, size_t valid, float softcap)
+{
+    size_t first = p * PANEL, columns = first < valid ? smaller(PANEL, valid - first) : 0;
+    if (softcap > 0) cap_logits(z, PANEL, rows, softcap);
+    for (size_t r = 0; columns && r < rows; r++)
+        add_logits(&s->reference[r], s->lanes + r * LANES, z + r * PANEL, columns);
+    for (size_t r = 0; label && label_logit && r < rows; r++)
+        if (label[r] >= 0 && (size_t)label[r] / PANEL == p)
+            label_logit[r] = z[r * PANEL + (size_t)label[r] % PANEL];
+}
+
+static void lse_end(lse_part *parts, const lse_sums *s, size_t rows)
+{
+    for (size_t r = 0; r < rows; r++)
+        parts[r] = (lse_part){s->reference[r], v_sum(v_load(s->lanes + r * LANES))};
+}
+
 /* Panels [from, to) for all rows: parts (rows). */
 static void lse_task(lse_part *parts, float *label_logit, const float *x, size_t ldx,
                      const int32_t *label, const rv_matrix *head, size_t rows, size_t from,
                      size_t to, size_t valid, float softcap)
 {
-    float z[LSE_ROWS * PANEL], lanes[LSE_ROWS * LANES], reference[LSE_ROWS];
-    for (size_t i = 0; i < rows * LANES; i++) lanes[i] = 0;
-    for (size_t r = 0; r < rows; r++) reference[r] = -INFINITY;
+    float z[LSE_ROWS * PANEL];
+    lse_sums sums;
+    lse_begin(&sums, rows);
     for (size_t p = from; p < to; p++) {
-        size_t first = p * PANEL, columns = first < valid ? smaller(PANEL, valid - first) : 0;
         panel_logits(z, PANEL, x, ldx, rows, head, p);
-        if (softcap > 0) cap_logits(z, PANEL, rows, softcap);
-        for (size_t r = 0; columns && r < rows; r++)
-            add_logits(&reference[r], lanes + r * LANES, z + r * PANEL, columns);
-        for (size_t r = 0; label && label_logit && r < rows; r++)
-            if (label[r] >= 0 && (size_t)label[r] / PANEL == p)
-                label_logit[r] = z[r * PANEL + (size_t)label[r] % PANEL];
+        lse_add(&sums, label_logit, z, label, rows, p, valid, softcap);
     }
-    for (size_t r = 0; r < rows; r++)
-        parts[r] = (lse_part){reference[r], v_sum(v_load(lanes + r * LANES))};
+    lse_end(parts, &sums, rows);
 }
 
 static float join_parts(const lse_part *parts, size_t stride, size_t count)
