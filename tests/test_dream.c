@@ -1,4 +1,6 @@
 /* What dreams obey, and that their records say what is so. */
+#include <dirent.h>
+
 #include "dreams.h"
 
 static json_t *records_of(const char *target, const rv_dream_params *p)
@@ -200,12 +202,54 @@ static void a_model_can_be_its_own_corpus(void **state)
     free(first), free(second);
 }
 
+/* How many answers the cache folder holds. */
+static size_t answers_in(const char *cache)
+{
+    char path[256];
+    size_t count = 0;
+    snprintf(path, sizeof path, "%s/reverie/index", cache);
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder));)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+/* What is learned of the corpus's fluency serves every target, and changes nothing. */
+static void fluency_is_learned_once(void **state)
+{
+    (void)state;
+    char one[128], fresh[128];
+    rv_dream_params p = usual(NULL);
+    p.budget = 2000;
+    snprintf(one, sizeof one, "%s", tiny_path("once"));
+    snprintf(fresh, sizeof fresh, "%s", tiny_path("fresh"));
+    setenv("XDG_CACHE_HOME", one, 1);
+    char *first = dream_with(model, "L0.N11", &p);
+    assert_int_equal(answers_in(one), 2); // the target's places, fluency
+    char *second = dream_with(model, "L0.N12", &p);
+    assert_int_equal(answers_in(one), 3);
+    setenv("XDG_CACHE_HOME", fresh, 1);
+    char *alone = dream_with(model, "L0.N12", &p);
+    assert_string_equal(second, alone);
+    p.least = p.most = 6;
+    char *longer = dream_with(model, "L0.N12", &p);
+    assert_int_equal(answers_in(fresh), 3);
+    p.repetition = 1;
+    char *otherwise = dream_with(model, "L0.N12", &p);
+    assert_int_equal(answers_in(fresh), 4);
+    setenv("XDG_CACHE_HOME", tiny_path("cache"), 1);
+    free(first), free(second), free(alone), free(longer), free(otherwise);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_change_nothing_but_times),
         cmocka_unit_test(seeds_and_methods_differ),
         cmocka_unit_test(dreams_obey_their_options),
+        cmocka_unit_test(fluency_is_learned_once),
         cmocka_unit_test(numbers_are_those_of_the_text),
         cmocka_unit_test(a_maximum_is_of_the_free_tokens),
         cmocka_unit_test(dreams_say_when_they_were_found),

@@ -1,17 +1,12 @@
 #include "api/corpus_index.h"
 
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/file.h"
+#include "api/answers.h"
 #include "base/memory.h"
-#include "base/text.h"
 
 enum { INDEX_VERSION = 1 };
-static const size_t INDEX_LIMIT = (size_t)64 << 20;
 
 char *rv_corpus_name(const rv_corpus *corpus)
 {
@@ -21,14 +16,6 @@ char *rv_corpus_name(const rv_corpus *corpus)
         rv_text_printf(&name, "%s%s", i ? "+" : "", slash ? slash + 1 : corpus->files[i]);
     }
     return rv_text_take(&name);
-}
-
-/* FNV-1a, 64 bits: names a file in a cache whose content is checked against the whole question. */
-static uint64_t hash(const char *bytes)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (; *bytes; bytes++) h = (h ^ (unsigned char)*bytes) * 0x100000001b3u;
-    return h;
 }
 
 /* Everything that decides the answer, as text. screened: by an answer that bf16 had a part in. */
@@ -41,22 +28,8 @@ static char *question(const rv_corpus *corpus, const rv_model *model, const rv_t
         INDEX_VERSION, model->hash, target->name, o->tokens, o->window, o->skip, o->top,
         o->context, o->after, o->bos);
     if (screened) rv_text_puts(&q, " screened");
-    for (size_t i = 0; i < corpus->file_count; i++) {
-        struct stat info = {0};
-        stat(corpus->files[i], &info);
-        rv_text_printf(&q, " %s:%lld:%lld.%09ld", corpus->files[i], (long long)info.st_size,
-                       (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
-    }
+    rv_question_corpus(&q, corpus);
     return rv_text_take(&q);
-}
-
-static char *index_path(const char *asked)
-{
-    char name[64];
-    snprintf(name, sizeof name, "index/%016llx.json", (unsigned long long)hash(asked));
-    char *folder = rv_cache_folder(), *path = folder ? rv_path_join(folder, name) : NULL;
-    free(folder);
-    return path;
 }
 
 static json_t *numbers(const double *values, size_t count)
@@ -84,29 +57,17 @@ static json_t *write_hits(const rv_corpus_hit *hits, size_t count)
     return array;
 }
 
-/* A cache that cannot be written is no reason to fail: the answer is already there. */
 static void remember(const char *asked, const rv_corpus_stats *s)
 {
-    char *path = index_path(asked);
-    if (!path) return;
     double moments[] = {s->mean,    s->deviation, s->minimum,
                         s->maximum, s->skewness,  s->kurtosis};
-    json_t *root =
-        json_pack("{s:s, s:I, s:b, s:f, s:f, s:o, s:o, s:o, s:o}", "question", asked,
-                  "positions", (json_int_t)s->positions, "screened", s->screened, "margin",
-                  s->margin, "error", s->error, "moments", numbers(moments, 6), "quantiles",
-                  numbers(s->quantile, RV_QUANTILES), "high",
-                  write_hits(s->high, s->high_count), "low", write_hits(s->low, s->low_count));
-    char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL,
-         *slash = strrchr(path, '/');
-    rv_error ignored;
-    *slash = '\0';
-    bool made = rv_make_folders(path, &ignored) == RV_OK;
-    *slash = '/';
-    if (text && made) rv_write_file(path, text, strlen(text), &ignored);
-    free(text);
-    json_decref(root);
-    free(path);
+    rv_answer_keep(asked,
+                   json_pack("{s:I, s:b, s:f, s:f, s:o, s:o, s:o, s:o}", "positions",
+                             (json_int_t)s->positions, "screened", s->screened, "margin",
+                             s->margin, "error", s->error, "moments", numbers(moments, 6),
+                             "quantiles", numbers(s->quantile, RV_QUANTILES), "high",
+                             write_hits(s->high, s->high_count), "low",
+                             write_hits(s->low, s->low_count)));
 }
 
 static bool read_numbers(double *out, size_t count, const json_t *array)
@@ -159,23 +120,13 @@ static bool read_stats(rv_corpus_stats *out, const json_t *root, size_t top)
            read_hits(&out->low, &out->low_count, json_object_get(root, "low"), top);
 }
 
-/* False: not there, or not this question's. */
+/* False: not there. */
 static bool recall(rv_corpus_stats *out, const char *asked, size_t top)
 {
-    char *path = index_path(asked), *text = NULL;
-    size_t length;
-    rv_error ignored;
-    if (!path || rv_read_file(&text, &length, path, INDEX_LIMIT, &ignored) != RV_OK) {
-        free(path);
-        return false;
-    }
-    free(path);
-    json_t *root = json_loadb(text, length, 0, NULL);
-    const char *written = json_string_value(json_object_get(root, "question"));
+    json_t *root = rv_answer_recall(asked);
     rv_corpus_stats *read = rv_alloc(1, sizeof *read);
-    bool found = read && written && strcmp(written, asked) == 0 && read_stats(read, root, top);
+    bool found = root && read && read_stats(read, root, top);
     json_decref(root);
-    free(text);
     if (found) {
         *out = *read;
         free(read);

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-enum { STARTS = 64, CORPUS_SAMPLE = 512 };
+enum { STARTS = 64 };
 
 rv_dream_params rv_dream_params_default(void)
 {
@@ -253,56 +253,24 @@ static rv_status learn_corpus(rv_dreaming *d, rv_error *err)
     return collect_starts(d, err);
 }
 
-/* From windows cut from the corpus at random: how fluent they are, and how many bytes a token has. */
-static rv_status learn_fluency(rv_dreaming *d, const rv_search *judge, size_t count,
-                               rv_error *err)
-{
-    double *x, ratio = 0;
-    RV_TRY(RV_NEW(x, count ? count : 1, err));
-    for (size_t i = 0; i < count; i++) x[i] = d->windows[i].xe;
-    d->fluency_10 = rv_quantile(x, count, 0.1);
-    d->fluency_50 = rv_quantile(x, count, 0.5);
-    d->fluency_90 = rv_quantile(x, count, 0.9);
-    for (size_t i = 0; i < count; i++) x[i] = d->windows[i].xb;
-    d->byte_fluency_50 = rv_quantile(x, count, 0.5);
-    for (size_t i = 0; i < count; i++) {
-        const rv_candidate *c = &d->windows[i];
-        ratio += (double)rv_search_bytes(judge, c->ids, c->length) / (double)c->length;
-    }
-    d->problem.token_bytes = count ? ratio / (double)count : 0;
-    d->sampled = count;
-    free(x);
-    return RV_OK;
-}
-
-/* How fluent windows of the dream's length are that are cut from the corpus at random, and what the strongest
- * windows do as prompts of their own. */
+/* What random windows of the corpus cost, and what the strongest do as prompts of their own. */
 static rv_status judge_windows(rv_dreaming *d, rv_error *err)
 {
-    size_t n = d->params->most, found = 0;
-    int32_t *ids = NULL;
     rv_search *judge = NULL;
     rv_search_params params = d->search_params;
     params.journal = NULL;
     params.as_published = false;
-    rv_status status;
-    RV_GOTO(RV_NEW(ids, CORPUS_SAMPLE * n, err));
-    RV_GOTO(RV_NEW(d->windows, CORPUS_SAMPLE + d->start_count, err));
-    RV_GOTO(rv_corpus_sample(ids, &found, &d->corpus, d->model->tokenizer, n, CORPUS_SAMPLE,
-                             d->params->corpus_tokens, 0, err));
-    RV_GOTO(rv_search_new(&judge, &d->problem, &params, 0, 256, err));
-    for (size_t i = 0; i < found; i++)
-        d->windows[i] = (rv_candidate){.ids = ids + i * n, .length = n, .parent = -1};
-    for (size_t i = d->first_window; i < d->start_count; i++)
-        d->windows[found + i - d->first_window] = (rv_candidate){
-            .ids = (int32_t *)d->starts[i].items, .length = d->starts[i].count, .parent = -1};
-    RV_GOTO(rv_search_judge(judge, d->windows, found + d->start_count - d->first_window, err));
-    RV_GOTO(learn_fluency(d, judge, found, err));
+    RV_TRY(rv_dream_learn_fluency(d, &params, err));
     d->window_count = d->start_count - d->first_window;
-    memmove(d->windows, d->windows + found, d->window_count * sizeof *d->windows);
-done:
+    RV_TRY(RV_NEW(d->windows, d->window_count ? d->window_count : 1, err));
+    for (size_t i = 0; i < d->window_count; i++) {
+        const rv_ids_view *at = &d->starts[d->first_window + i];
+        d->windows[i] =
+            (rv_candidate){.ids = (int32_t *)at->items, .length = at->count, .parent = -1};
+    }
+    rv_status status = rv_search_new(&judge, &d->problem, &params, 0, 256, err);
+    if (status == RV_OK) status = rv_search_judge(judge, d->windows, d->window_count, err);
     rv_search_free(judge);
-    free(ids);
     return status;
 }
 

@@ -68,6 +68,10 @@ typedef struct rv_dreaming {
 /* The corpus that the user gave, or one that the model writes itself, kept in the cache folder. */
 rv_status rv_own_corpus(rv_dreaming *dreaming, rv_error *err);
 
+/* Sets fluency_10 to byte_fluency_50, sampled and problem.token_bytes, from the disk if it was asked before. */
+rv_status rv_dream_learn_fluency(rv_dreaming *dreaming, const rv_search_params *params,
+                                 rv_error *err);
+
 /* rv_problem's second_opinion: the candidate's text under params->fluency, in nats per candidate token. */
 rv_status rv_second_opinion(void *context, double *nll, const int32_t *ids, size_t count,
                             rv_error *err);
