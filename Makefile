@@ -137,10 +137,11 @@ bench-known-truth: $(BUILD)/bench/bench_known_truth ## how often each method fin
 	@$<
 
 PEER_MODEL = $(or $(MODEL),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reverie/models/smollm2-135m.gguf)
-bench-peers: $(TOOL) ## the published search and a corpus scan in PyTorch beside ours: make bench-peers CORPUS=a.txt [PYTHON=...]
+bench-peers: $(TOOL) $(BUILD)/bench/bench_model ## the published search and a corpus scan in PyTorch, llama.cpp's forward pass, beside ours: make bench-peers CORPUS=a.txt [PYTHON=...]
 	@$(or $(PYTHON),python3) bench/peers/published_epo.py $(PEER_MODEL) \
 	    $(or $(TARGET),L20.N131) --corpus $(or $(firstword $(CORPUS)),$(error CORPUS=FILE: a text for the scale of the neuron))
 	@$(or $(PYTHON),python3) bench/peers/corpus_scan.py $(PEER_MODEL) --corpus $(firstword $(CORPUS))
+	@$(or $(PYTHON),python3) bench/peers/llama_forward.py $(PEER_MODEL)
 
 bench-dream: $(TOOL) ## the dreaming table: make bench-dream CORPUS="a.txt b.txt" [PLAN=first]; resumes
 	@bench/bench_dream.py --plan $(or $(PLAN),first) $(CORPUS:%=--corpus %)

@@ -2,8 +2,8 @@
  *
  *     bench_model [KERNELS [ROUNDS]]        bench_model avx2 7
  *
- * Two kinds of work, which are what a search consists of: 256 sequences of 12 tokens forward, with the
- * cross-entropy of every token; and 8 of them forward and backward to the embeddings. A round
+ * What a search consists of: 256 sequences of 12 tokens forward, with the cross-entropy of every token, in
+ * float32 and in bf16 where the kernels have it; and 8 of them forward and backward to the embeddings. A round
  * measures each at 1 and at 2 threads, one after the other, and the peak just before each; shown are
  * medians over the rounds. "busy" counts processor time instead of the clock on the wall: what the
  * work is worth where other programs compete for the processor. */
@@ -13,14 +13,14 @@
 #include "bench.h"
 #include "model/pass.h"
 
-enum { TOKENS = 12, FORWARD = 256, BACKWARD = 8, SETTINGS = 4, ROUNDS_MAX = 99 };
+enum { TOKENS = 12, FORWARD = 256, BACKWARD = 8, SETTINGS = 6, ROUNDS_MAX = 99 };
 
 typedef struct setting {
     const char *what;
     size_t sequences;
-    bool backward;
+    bool backward, narrow;
     int threads;
-    rv_pass *pass;
+    rv_pass *pass; /* NULL: these kernels have no use for it */
     double rate[ROUNDS_MAX], share[ROUNDS_MAX], busy[ROUNDS_MAX];
 } setting;
 
@@ -67,7 +67,8 @@ static void run(bench *b, const setting *s)
 static void sample(bench *b, setting *s, size_t round)
 {
     double amount = operations(&b->model->config, s);
-    moment top = peak_rate(peak_find(b->model->kernels->name), s->threads), start = now();
+    const peak_loop *peak = peak_find(s->narrow ? "bf16" : b->model->kernels->name);
+    moment top = peak_rate(peak, s->threads), start = now();
     run(b, s);
     moment rate = rate_since(start, amount, s->threads);
     s->rate[round] = rate.wall;
@@ -86,14 +87,18 @@ static void print_setting(const bench *b, setting *s, size_t rounds)
            100 * median(s->share, rounds), 100 * median(s->busy, rounds));
 }
 
-static void measure(const rv_transformer *model, size_t rounds)
+static void measure(rv_transformer *model, size_t rounds)
 {
-    setting settings[SETTINGS] = {
-        {.threads = 1}, {.threads = 2}, {.threads = 1}, {.threads = 2}};
+    static const setting works[SETTINGS / 2] = {
+        {.what = "256 x 12 forward", .sequences = FORWARD},
+        {.what = "256 x 12 forward, bf16", .sequences = FORWARD, .narrow = true},
+        {.what = "8 x 12 forward and backward", .sequences = BACKWARD, .backward = true}};
+    setting settings[SETTINGS];
     rv_error err;
     rv_random random = rv_random_stream(1, 0, 0);
     bench *b;
     must(RV_NEW(b, 1, &err), &err);
+    must(rv_transformer_narrow(model, &err), &err);
     b->model = model;
     for (size_t i = 0; i < FORWARD * TOKENS; i++) {
         b->ids[i] = (int32_t)rv_random_below(&random, model->config.vocabulary);
@@ -103,21 +108,23 @@ static void measure(const rv_transformer *model, size_t rounds)
         b->sequences[i] = (rv_sequence){.ids = b->ids + i * TOKENS, .count = TOKENS};
     for (size_t i = 0; i < SETTINGS; i++) {
         setting *s = &settings[i];
-        s->backward = i >= 2;
-        s->what = s->backward ? "8 x 12 forward and backward" : "256 x 12 forward";
-        s->sequences = s->backward ? BACKWARD : FORWARD;
+        *s = works[i / 2];
+        s->threads = (int)(i % 2) + 1;
+        if (s->narrow && !model->kernels->narrow) continue;
         rv_pass_options options = {.rows = s->sequences * TOKENS,
                                    .sequences = s->sequences,
                                    .positions = TOKENS,
                                    .keep = s->backward,
+                                   .narrow = s->narrow,
                                    .threads = s->threads};
         must(rv_pass_new(&s->pass, model, &options, &err), &err);
         if (s->backward) run(b, s); // memory is touched, caches are warm
     }
     for (size_t round = 0; round < rounds; round++)
-        for (size_t i = 0; i < SETTINGS; i++) sample(b, &settings[i], round);
+        for (size_t i = 0; i < SETTINGS; i++)
+            if (settings[i].pass) sample(b, &settings[i], round);
     for (size_t i = 0; i < SETTINGS; i++) {
-        print_setting(b, &settings[i], rounds);
+        if (settings[i].pass) print_setting(b, &settings[i], rounds);
         rv_pass_free(settings[i].pass);
     }
     fflush(stdout);
@@ -186,8 +193,7 @@ int main(int argc, char **argv)
         return 2;
     }
     print_processor();
-    printf("%s kernels, float32, medians of %d rounds (slowest to fastest)\n", kernels->name,
-           rounds);
+    printf("%s kernels, medians of %d rounds (slowest to fastest)\n", kernels->name, rounds);
     rv_transformer *model = smollm2(kernels);
     puts(model ? "SmolLM2-135M"
                : "SmolLM2-135M: skipped, it is not there (tools/get-model smollm2-135m)");
