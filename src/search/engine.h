@@ -47,8 +47,7 @@ typedef struct rv_engine {
 /* Free positions that the candidate has in common with the member it varies; at least one row is left. */
 size_t rv_search_common(const rv_search *search, const rv_candidate *candidate);
 
-/* What is known of the tokens that have this key: the best of it, which is of int8 where its own key is another. NULL:
- * nothing. */
+/* The judgement of the tokens with this key: the full one, else the one in int8 (its own key differs), else NULL. */
 rv_judgement *rv_search_find(const rv_search *search, uint64_t key);
 
 /* What is added to xe for repeated tokens. */
