@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/chat_local.h"
+#include "explain/chat_local.h"
 #include "base/file.h"
 
 static char folder[] = "/tmp/reverie-local-XXXXXX";

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "api/sample.h"
+#include "subject/sample.h"
 
 enum { MOST = 64, DRAWS = 40000 };
 

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/autoencoder.h"
+#include "autoencoder/open.h"
 #include "autoencoder/text_refine.h"
 
 static const double LEARNED_FULL = 0.12; // nats a token

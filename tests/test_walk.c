@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/walk.h"
+#include "subject/walk.h"
 #include "base/memory.h"
 #include "base/random.h"
 

@@ -1,5 +1,5 @@
 /* A language model to talk to: an OpenAI-compatible endpoint, or a model of our own plugged in
- * from outside (src/api), behind one interface that counts, and stops when the budget is spent.
+ * chat_local.h, behind one interface that counts, and stops when the budget is spent.
  *
  *     rv_chat *chat;
  *     rv_chat_options options = rv_chat_options_default();

@@ -363,3 +363,18 @@ bool rv_search_survives(const rv_search *s, const int32_t *ids, size_t count)
             return false;
     return true;
 }
+
+rv_status rv_search_default_bytes(uint64_t *bytes, const rv_config *c, rv_error *err)
+{
+    rv_search_params params = rv_search_params_default();
+    rv_transformer *shape;
+    RV_TRY(RV_NEW(shape, 1, err));
+    shape->config = *c;
+    shape->rope_positions = c->context;
+    const rv_dreamer *d = rv_dreamer_find("reverie");
+    *bytes = rv_search_make_plan(shape, d->members, d->children, 1, params.most, params.most,
+                                 false, 0)
+                 .bytes;
+    free(shape);
+    return RV_OK;
+}

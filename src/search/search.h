@@ -138,6 +138,8 @@ typedef struct rv_search_plan {
 rv_search_plan rv_search_make_plan(const rv_transformer *model, size_t members, size_t children,
                                    size_t fixed, size_t span, size_t most, bool keep,
                                    size_t memory);
+/* Bytes of a search of the default dreamer with default settings, behind BOS, beside the model. */
+rv_status rv_search_default_bytes(uint64_t *bytes, const rv_config *config, rv_error *err);
 const rv_search_plan *rv_search_planned(const rv_search *search);
 
 /* Adds what a dreamer is about to hold beside that to the plan. RV_ERR_USAGE where params->memory is less. */

@@ -1,0 +1,167 @@
+#include "reverie/survey.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "subject/subject.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "corpus/survey.h"
+#include "reverie/core.h"
+
+rv_survey_params rv_survey_params_default(void)
+{
+    return (rv_survey_params){.top = 20, .peaks = 20};
+}
+
+void rv_survey_summary_free(rv_survey_summary *summary)
+{
+    if (!summary) return;
+    free(summary->peaks);
+    free(summary);
+}
+
+static void put_places(rv_text *out, const char *name, const rv_place *places, size_t count)
+{
+    rv_text_printf(out, ", \"%s\": [", name);
+    for (size_t i = 0; i < count; i++)
+        rv_text_printf(out, "%s[%.9g, %u, %llu]", i ? ", " : "", (double)places[i].f,
+                       places[i].file, (unsigned long long)places[i].offset);
+    rv_text_puts(out, "]");
+}
+
+static rv_status put_head(rv_text *out, const rv_model *model, const rv_survey *s,
+                          const rv_survey_params *p, const rv_corpus_options *o, rv_error *err)
+{
+    json_t *files = json_array();
+    for (size_t i = 0; i < p->corpus_count; i++) {
+        const char *slash = strrchr(p->corpus[i], '/');
+        json_array_append_new(files, json_string(slash ? slash + 1 : p->corpus[i]));
+    }
+    json_t *root = json_pack(
+        "{s:s, s:i, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:i, s:I, s:I, s:s}", "type",
+        "survey", "schema", 1, "version", RV_VERSION_STRING, "model", model->name, "hash",
+        model->hash, "files", files, "tokens", (json_int_t)s->tokens, "positions",
+        (json_int_t)s->positions, "window", (json_int_t)o->window, "skip", (json_int_t)o->skip,
+        "bos", (int)o->bos, "layers", (json_int_t)s->layers, "neurons", (json_int_t)s->neurons,
+        "numbers", o->narrow ? "bf16" : "float32");
+    char *line = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
+    if (!line) return rv_fail_memory(err, 4096);
+    rv_text_printf(out, "%s\n", line);
+    free(line);
+    return RV_OK;
+}
+
+/* Every neuron in a line. */
+static rv_status write_survey(const rv_model *model, const rv_survey *s,
+                              const rv_survey_params *p, const rv_corpus_options *o,
+                              rv_error *err)
+{
+    rv_text out = {0};
+    rv_status status = put_head(&out, model, s, p, o, err);
+    for (size_t l = 0; status == RV_OK && l < s->layers; l++)
+        for (size_t n = 0; n < s->neurons; n++) {
+            rv_text_printf(&out,
+                           "{\"type\": \"neuron\", \"target\": \"L%zu.N%zu\", \"mean\": %.9g, "
+                           "\"deviation\": %.9g",
+                           l, n, s->mean[l * s->neurons + n], s->deviation[l * s->neurons + n]);
+            put_places(&out, "high", rv_survey_high(s, l, n), s->kept);
+            put_places(&out, "low", rv_survey_low(s, l, n), s->kept);
+            rv_text_puts(&out, "}\n");
+        }
+    if (status == RV_OK && out.failed) status = rv_fail_memory(err, out.length);
+    if (status == RV_OK) status = rv_write_file(p->output, out.bytes, out.length, err);
+    rv_text_release(&out);
+    return status;
+}
+
+static int by_height(const void *a, const void *b)
+{
+    const rv_survey_peak *x = a, *y = b;
+    if (fabs(x->g) != fabs(y->g)) return fabs(x->g) < fabs(y->g) ? 1 : -1;
+    if (x->layer != y->layer) return x->layer < y->layer ? -1 : 1;
+    return (x->neuron > y->neuron) - (x->neuron < y->neuron);
+}
+
+/* The end of a neuron that lies further from its mean. */
+static rv_survey_peak peak_of(const rv_survey *s, size_t l, size_t n, const rv_survey_params *p)
+{
+    const rv_place *high = rv_survey_high(s, l, n), *low = rv_survey_low(s, l, n);
+    double mean = s->mean[l * s->neurons + n], deviation = s->deviation[l * s->neurons + n];
+    const rv_place *x = (double)high->f - mean >= mean - (double)low->f ? high : low;
+    return (rv_survey_peak){.layer = l,
+                            .neuron = n,
+                            .g = deviation > 0 ? ((double)x->f - mean) / deviation : 0,
+                            .value = (double)x->f,
+                            .file = p->corpus[x->file],
+                            .offset = x->offset};
+}
+
+static rv_status summarise(rv_survey_summary **out, const rv_survey *s,
+                           const rv_survey_params *p, bool narrow, double seconds,
+                           rv_error *err)
+{
+    size_t all = s->layers * s->neurons;
+    rv_survey_summary *summary;
+    RV_TRY(RV_NEW(summary, 1, err));
+    *summary = (rv_survey_summary){.layers = s->layers,
+                                   .neurons = s->neurons,
+                                   .tokens = s->tokens,
+                                   .positions = s->positions,
+                                   .narrow = narrow,
+                                   .seconds = seconds};
+    rv_status status = RV_NEW(summary->peaks, all, err);
+    for (size_t i = 0; status == RV_OK && i < all; i++)
+        summary->peaks[i] = peak_of(s, i / s->neurons, i % s->neurons, p);
+    if (status != RV_OK) {
+        rv_survey_summary_free(summary);
+        return status;
+    }
+    qsort(summary->peaks, all, sizeof *summary->peaks, by_height);
+    summary->peak_count = p->peaks < all ? p->peaks : all;
+    *out = summary;
+    return RV_OK;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+rv_status rv_survey_corpus(rv_survey_summary **out, rv_model *model, const rv_survey_params *p,
+                           rv_error *err)
+{
+    *out = NULL;
+    if (p->corpus_count == 0)
+        return rv_fail(err, RV_ERR_USAGE,
+                       "corpus: expected at least one text file, found none");
+    rv_corpus corpus = {p->corpus, p->corpus_count};
+    rv_corpus_options options = rv_corpus_options_default();
+    options.tokens = p->corpus_tokens;
+    options.window = rv_corpus_window(&model->transformer->config);
+    options.top = p->top;
+    options.narrow = p->fast && model->transformer->kernels->narrow;
+    options.threads = model->threads;
+    options.progress = p->progress;
+    options.progress_context = p->progress_context;
+    const char *why;
+    rv_dream_bos(&options.bos, &why, model);
+    RV_TRY(rv_model_hash(model, err));
+    if (options.narrow) RV_TRY(rv_transformer_narrow(model->transformer, err));
+    rv_survey *survey;
+    double began = now();
+    RV_TRY(
+        rv_survey_new(&survey, &corpus, model->transformer, model->tokenizer, &options, err));
+    double seconds = now() - began;
+    rv_status status = RV_OK;
+    if (p->output) status = write_survey(model, survey, p, &options, err);
+    if (status == RV_OK) status = summarise(out, survey, p, options.narrow, seconds, err);
+    rv_survey_free(survey);
+    return status;
+}

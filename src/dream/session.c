@@ -1,0 +1,481 @@
+/* A dream from what a user asks for to the records of what was found. */
+#include "reverie/dream.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "autoencoder/open.h"
+#include "corpus/ask.h"
+#include "dream/session.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { STARTS = 64 };
+
+rv_dream_params rv_dream_params_default(void)
+{
+    return (rv_dream_params){.method = "reverie",
+                             .seed = 1,
+                             .budget = 60000,
+                             .least = 12,
+                             .most = 12,
+                             .position = "last",
+                             .attribution = true};
+}
+
+const char *rv_dream_method(size_t index, const char **summary)
+{
+    const rv_dreamer *d = NULL;
+    for (size_t i = 0; i <= index; i++)
+        if (!(d = rv_dreamers[i])) return NULL;
+    if (summary) *summary = d->summary;
+    return d->name;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static rv_status encode(rv_ids *ids, const rv_model *m, const char *text, unsigned flags,
+                        rv_error *err)
+{
+    return rv_tokenizer_encode(m->tokenizer, text, strlen(text), flags, ids, err);
+}
+
+/* Around a message of the model's chat template: what stands before and behind the content. */
+static rv_status chat_template(rv_dreaming *d, rv_text *prefix, rv_text *suffix, rv_error *err)
+{
+    static const char mark[] = "\x01reverie\x01";
+    rv_text whole = {0};
+    rv_chat_message message = {"user", mark};
+    rv_status status = rv_chat_render(d->model->tokenizer, &message, 1, true, &whole, err);
+    const char *at = status == RV_OK ? strstr(whole.bytes, mark) : NULL;
+    if (status == RV_OK && !at)
+        status = rv_fail(err, RV_ERR_UNSUPPORTED,
+                         "chat template: expected it to show the user's message unchanged");
+    if (status == RV_OK) {
+        rv_text_append(prefix, whole.bytes, (size_t)(at - whole.bytes));
+        rv_text_puts(suffix, at + sizeof mark - 1);
+    }
+    rv_text_release(&whole);
+    return status;
+}
+
+/* Appends the tokens of a piece of fixed text, which must say it again: else every dream would be lost on the way
+ * through its text. A space that the tokenizer puts first is no difference. */
+static rv_status encode_fixed(rv_ids *out, const rv_dreaming *d, const char *text,
+                              const char *part, rv_error *err)
+{
+    const rv_model *m = d->model;
+    rv_ids ids = {0}, again = {0};
+    rv_text back = {0};
+    rv_status status;
+    RV_GOTO(encode(&ids, m, text, RV_ENCODE_SPECIAL, err));
+    RV_GOTO(rv_tokenizer_decode(m->tokenizer, ids.items, ids.count, false, &back, err));
+    rv_text_putc(&back, '\0');
+    if (back.failed) RV_GOTO(rv_fail_memory(err, back.length));
+    RV_GOTO(encode(&again, m, back.bytes, RV_ENCODE_SPECIAL, err));
+    bool same = again.count == ids.count && ids.count &&
+                memcmp(again.items, ids.items, ids.count * sizeof *ids.items) == 0 &&
+                strcmp(back.bytes + (*back.bytes == ' '), text + (*text == ' ')) == 0;
+    if (!same)
+        RV_GOTO(rv_fail(err, RV_ERR_USAGE,
+                        "template: %s: expected \"%.60s\" to come back from its tokens, found "
+                        "\"%.60s\"",
+                        part, text, back.bytes));
+    // A chat template may begin with the BOS that stands there already.
+    size_t first = out->count == 1 && ids.items[0] == d->bos;
+    for (size_t i = first; i < ids.count; i++) RV_GOTO(rv_ids_push(out, ids.items[i], err));
+done:
+    rv_ids_release(&ids);
+    rv_ids_release(&again);
+    rv_text_release(&back);
+    return status;
+}
+
+/* BOS and the fixed text around the dream. Dreams are scored after BOS or the document separator, so that the
+ * first token counts too; --no-bos leaves it out. */
+static rv_status fix_template(rv_dreaming *d, rv_error *err)
+{
+    const rv_dream_params *p = d->params;
+    rv_text prefix = {0}, suffix = {0};
+    rv_status status = RV_OK;
+    if (p->prefix) rv_text_puts(&prefix, p->prefix);
+    if (p->suffix) rv_text_puts(&suffix, p->suffix);
+    if (p->chat) status = chat_template(d, &prefix, &suffix, err);
+    rv_dream_bos(&d->bos, &d->bos_why, d->model);
+    if (p->as_published) d->bos_why = "scored after it; the published search itself has none";
+    if (status == RV_OK && d->bos >= 0) status = rv_ids_push(&d->prefix, d->bos, err);
+    if (status == RV_OK && prefix.length)
+        status = encode_fixed(&d->prefix, d, prefix.bytes, "prefix", err);
+    if (status == RV_OK && suffix.length)
+        status = encode_fixed(&d->suffix, d, suffix.bytes, "suffix", err);
+    d->prefix_text = rv_text_take(&prefix);
+    d->suffix_text = rv_text_take(&suffix);
+    return status;
+}
+
+static bool contains(const char *bytes, size_t length, const char *part)
+{
+    size_t n = strlen(part);
+    for (size_t i = 0; n && i + n <= length; i++)
+        if (memcmp(bytes + i, part, n) == 0) return true;
+    return false;
+}
+
+static rv_status forbid(rv_dreaming *d, rv_error *err)
+{
+    const rv_tokenizer *tok = d->model->tokenizer;
+    size_t V = d->model->transformer->config.vocabulary, left = 0;
+    RV_TRY(RV_NEW(d->forbidden, V, err));
+    for (size_t v = 0; v < V; v++) {
+        size_t length;
+        const char *bytes = rv_token_bytes(tok, (int32_t)v, &length);
+        bool usable = bytes && length && !rv_token_is_special(tok, (int32_t)v);
+        for (size_t i = 0; usable && i < d->params->forbidden_count; i++)
+            usable = !contains(bytes, length, d->params->forbidden[i]);
+        d->forbidden[v] = !usable;
+        left += usable;
+    }
+    if (left) return RV_OK;
+    return rv_fail(
+        err, RV_ERR_USAGE,
+        "forbidden tokens: expected some of %zu to be left to dream with, found none", V);
+}
+
+static rv_status parse_position(rv_target *t, const char *position, rv_error *err)
+{
+    char *end;
+    if (!position || strcmp(position, "last") == 0)
+        t->reading = RV_READ_LAST;
+    else if (strcmp(position, "max") == 0)
+        t->reading = RV_READ_MAX;
+    else {
+        t->reading = RV_READ_AT;
+        t->position = strtol(position, &end, 10);
+        if (end == position || *end)
+            return rv_fail(err, RV_ERR_USAGE,
+                           "position: expected last, max or a number, found \"%s\"", position);
+    }
+    return RV_OK;
+}
+
+/* A position is counted from the start of the whole text, BOS and template included, or back from its end. */
+static rv_status check_position(const rv_dreaming *d, rv_error *err)
+{
+    const rv_target *t = &d->target;
+    long first = (long)d->prefix.count, behind = (long)d->suffix.count;
+    long last = first + (long)d->params->least - 1 + behind;
+    if (t->reading != RV_READ_AT) return RV_OK;
+    if (t->position >= 0 ? t->position >= first && t->position <= last
+                         : -t->position <= (long)d->params->least + behind)
+        return RV_OK;
+    return rv_fail(err, RV_ERR_USAGE,
+                   "position: expected %ld to %ld (BOS and prefix before them count), or -1 to "
+                   "%ld from the end; found %ld",
+                   first, last, -(long)d->params->least - behind, t->position);
+}
+
+static rv_status check_lengths(const rv_dream_params *p, rv_error *err)
+{
+    if (p->least > 0 && p->least <= p->most) return RV_OK;
+    return rv_fail(err, RV_ERR_USAGE,
+                   "dream length: expected 1 <= least <= most, found %zu and %zu",
+                   (size_t)p->least, (size_t)p->most);
+}
+
+/* Texts to start from: the user's, then the tokens that end at the corpus's strongest positions. */
+static rv_status collect_starts(rv_dreaming *d, rv_error *err)
+{
+    const rv_dream_params *p = d->params;
+    const rv_corpus_hit *hits = d->target.sign > 0 ? d->stats->high : d->stats->low;
+    size_t hit_count = d->target.sign > 0 ? d->stats->high_count : d->stats->low_count;
+    RV_TRY(RV_NEW(d->starts, p->prompt_count + hit_count, err));
+    RV_TRY(RV_NEW(d->prompt_ids, p->prompt_count, err));
+    for (size_t i = 0; i < p->prompt_count; i++) {
+        RV_TRY(encode(&d->prompt_ids[i], d->model, p->prompts[i], RV_ENCODE_PLAIN, err));
+        size_t count = d->prompt_ids[i].count;
+        if (count < p->least || count > p->most)
+            return rv_fail(err, RV_ERR_USAGE,
+                           "prompt \"%.60s\": expected %zu to %zu tokens, found %zu",
+                           p->prompts[i], (size_t)p->least, (size_t)p->most, count);
+        d->starts[d->start_count++] = (rv_ids_view){d->prompt_ids[i].items, count};
+    }
+    d->first_window = d->start_count;
+    for (size_t i = 0; i < hit_count; i++) {
+        size_t n = hits[i].at + 1 < p->most ? hits[i].at + 1 : p->most;
+        if (n < p->least) continue;
+        d->starts[d->start_count++] = (rv_ids_view){hits[i].ids + hits[i].at + 1 - n, n};
+    }
+    return RV_OK;
+}
+
+/* What the search starts from: the starts without those that hold a forbidden token. */
+static rv_status allow_starts(rv_dreaming *d, rv_error *err)
+{
+    RV_TRY(RV_NEW(d->allowed, d->start_count, err));
+    for (size_t i = 0; i < d->start_count; i++) {
+        bool allowed = true;
+        for (size_t k = 0; k < d->starts[i].count; k++)
+            allowed &= !d->forbidden[d->starts[i].items[k]];
+        if (!allowed && i < d->first_window)
+            return rv_fail(err, RV_ERR_USAGE,
+                           "prompt \"%.60s\": expected no forbidden token, found one",
+                           d->params->prompts[i]);
+        if (allowed) d->allowed[d->allowed_count++] = d->starts[i];
+    }
+    return RV_OK;
+}
+
+static rv_status learn_corpus(rv_dreaming *d, rv_error *err)
+{
+    const rv_dream_params *p = d->params;
+    rv_corpus_options options = rv_corpus_options_default();
+    options.tokens = p->corpus_tokens;
+    options.window = rv_corpus_window(&d->model->transformer->config);
+    options.context = p->most > 32 ? p->most : 32;
+    options.top = STARTS;
+    options.bos = d->bos;
+    options.narrow = !p->exact;
+    options.threads = d->model->threads;
+    options.progress = p->progress;
+    options.progress_context = p->progress_context;
+    RV_TRY(rv_own_corpus(d, err));
+    d->corpus_name = rv_corpus_name(&d->corpus);
+    if (!d->corpus_name) return rv_fail_memory(err, 256);
+    RV_TRY(rv_corpus_ask(&d->stats, &d->corpus, d->model, &d->target, 1, &options, err));
+    return collect_starts(d, err);
+}
+
+/* What random windows of the corpus cost, and what the strongest do as prompts of their own. */
+static rv_status judge_windows(rv_dreaming *d, rv_error *err)
+{
+    rv_search *judge = NULL;
+    rv_search_params params = d->search_params;
+    params.journal = NULL;
+    params.as_published = false;
+    RV_TRY(rv_dream_learn_fluency(d, &params, err));
+    d->window_count = d->start_count - d->first_window;
+    RV_TRY(RV_NEW(d->windows, d->window_count ? d->window_count : 1, err));
+    for (size_t i = 0; i < d->window_count; i++) {
+        const rv_ids_view *at = &d->starts[d->first_window + i];
+        d->windows[i] =
+            (rv_candidate){.ids = (int32_t *)at->items, .length = at->count, .parent = -1};
+    }
+    rv_status status = rv_search_new(&judge, &d->problem, &params, 0, 256, err);
+    if (status == RV_OK) status = rv_search_judge(judge, d->windows, d->window_count, err);
+    rv_search_free(judge);
+    return status;
+}
+
+/* Spent on the search, before a resumption too. */
+static double seconds_of(const rv_dreaming *d)
+{
+    return d->output.before_seconds + now() - d->started;
+}
+
+static bool on_step(void *context, const rv_search *search)
+{
+    rv_dreaming *d = context;
+    char note[128];
+    size_t memory = rv_search_planned(search)->bytes >> 20;
+    double best = rv_front_best(&search->front, d->fluency_50);
+    if (isfinite(best))
+        snprintf(note, sizeof note, "area %.2f, fluent best %.2f, memory %zu MiB",
+                 rv_front_area(&search->front), best, memory);
+    else
+        snprintf(note, sizeof note, "area %.2f, memory %zu MiB", rv_front_area(&search->front),
+                 memory);
+    rv_progress event = {"dreaming", "tokens", note, (double)search->work.forward,
+                         (double)search->params.budget};
+    if (d->params->progress && !d->params->progress(d->params->progress_context, &event))
+        d->cancelled = true;
+    if (rv_record_trajectory(d, search, seconds_of(d), &d->record_error) != RV_OK)
+        d->record_failed = true;
+    return !d->cancelled && !d->record_failed;
+}
+
+static rv_status open_autoencoder(rv_dreaming *d, rv_error *err)
+{
+    char *shipped = NULL;
+    const char *path = d->params->autoencoder;
+    if (!path && !d->dreamer->autoencoder) return RV_OK;
+    if (!path) {
+        RV_TRY(rv_autoencoder_shipped(&shipped, d->model, err));
+        path = shipped;
+    }
+    rv_status status = rv_autoencoder_load(&d->autoencoder, path, d->model, err);
+    free(shipped);
+    RV_TRY(status);
+    rv_hash *hash;
+    RV_TRY(rv_hash_new(&hash, RV_SHA256, err));
+    rv_hash_add(hash, d->autoencoder->parameters,
+                d->autoencoder->parameter_count * sizeof *d->autoencoder->parameters);
+    rv_hash_finish(hash, d->autoencoder_digest);
+    rv_hash_free(hash);
+    return RV_OK;
+}
+
+static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
+{
+    const rv_dream_params *p = d->params;
+    d->dreamer = rv_dreamer_find(p->method);
+    if (!d->dreamer) {
+        char known[200] = "";
+        for (const rv_dreamer *const *x = rv_dreamers; *x; x++) {
+            size_t used = strlen(known);
+            snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", (*x)->name);
+        }
+        return rv_fail(err, RV_ERR_USAGE, "method: expected one of %s; found \"%s\"", known,
+                       p->method);
+    }
+    RV_TRY(rv_target_parse(&d->target, target, &d->model->transformer->config,
+                           d->model->tokenizer, err));
+    RV_TRY(parse_position(&d->target, p->position, err));
+    RV_TRY(check_lengths(p, err));
+    RV_TRY(fix_template(d, err));
+    RV_TRY(check_position(d, err));
+    RV_TRY(forbid(d, err));
+    RV_TRY(learn_corpus(d, err));
+    RV_TRY(allow_starts(d, err));
+    RV_TRY(open_autoencoder(d, err));
+    d->problem = (rv_problem){.model = d->model->transformer,
+                              .tokenizer = d->model->tokenizer,
+                              .target = &d->target,
+                              .mean = d->stats->mean,
+                              .deviation = d->stats->deviation,
+                              .prefix = {d->prefix.items, d->prefix.count},
+                              .suffix = {d->suffix.items, d->suffix.count},
+                              .forbidden = d->forbidden,
+                              .starts = d->allowed,
+                              .start_count = d->allowed_count,
+                              .given_count = d->first_window,
+                              .autoencoder = d->autoencoder};
+    if (p->fluency) {
+        d->problem.second_opinion = rv_second_opinion;
+        d->problem.second_context = d;
+    }
+    d->search_params = (rv_search_params){.seed = p->seed,
+                                          .budget = p->budget,
+                                          .least = p->least,
+                                          .most = p->most,
+                                          .repetition = p->repetition,
+                                          .as_published = p->as_published,
+                                          .exact = p->exact,
+                                          .memory = p->memory,
+                                          .threads = d->model->threads};
+    // screening is not for the published search, which has none, nor where it is not faster
+    rv_transformer *model = d->model->transformer;
+    bool screening = !p->exact && !p->as_published;
+    d->int8 = screening && rv_search_takes_int8(&d->problem, d->dreamer);
+    d->narrow = screening && model->kernels->narrow;
+    if (d->int8) RV_TRY(rv_transformer_make_int8(model, err));
+    if (d->narrow) RV_TRY(rv_transformer_narrow(model, err));
+    size_t needed = d->dreamer->members * p->most;
+    if (p->budget < needed)
+        return rv_fail(
+            err, RV_ERR_USAGE,
+            "budget: expected at least %zu forward tokens, one step of %s; found %zu", needed,
+            d->dreamer->name, (size_t)p->budget);
+    return RV_OK;
+}
+
+/* The published search scores without BOS, and children may be judged in bf16; what was found is judged again as
+ * it should be. */
+static rv_status search(rv_dreaming *d, rv_search **out, rv_error *err)
+{
+    rv_search_params params = d->search_params;
+    d->bare = d->problem;
+    params.step = on_step;
+    params.context = d;
+    params.journal = d->output.journal;
+    params.narrow = d->narrow;
+    params.int8 = d->int8;
+    d->bare.prefix =
+        (rv_ids_view){d->prefix.items + (d->bos >= 0), d->prefix.count - (d->bos >= 0)};
+    RV_TRY(rv_search_new(out, d->params->as_published ? &d->bare : &d->problem, &params,
+                         d->dreamer->members, d->dreamer->children, err));
+    d->started = now();
+    rv_status status = d->dreamer->run(*out, err);
+    d->seconds = seconds_of(d);
+    if (status != RV_OK || !d->record_failed) return status;
+    return rv_fail(err, d->record_error.status, "%s", d->record_error.message);
+}
+
+/* Searches and records. A search that failed, on a full disk for one, still gives what it had found. */
+static rv_status dream(rv_dreaming *d, rv_error *err)
+{
+    rv_search *found = NULL;
+    rv_error local;
+    if (!err) err = &local;
+    RV_TRY(judge_windows(d, err));
+    RV_TRY(rv_output_begin(d, err));
+    rv_status status = rv_record_open(d, err);
+    if (status == RV_OK) status = search(d, &found, err);
+    d->failed = status != RV_OK;
+    d->output.discard = status == RV_ERR_USAGE;
+    if (d->output.discard) d->lines.length = 0;
+    if (found && !d->output.discard) {
+        rv_error second;
+        rv_status recorded = rv_record_results(d, found, d->failed ? &second : err);
+        if (!d->failed) status = recorded;
+    }
+    rv_search_free(found);
+    if (status == RV_ERR_IO && d->output.path)
+        rv_context(err, status, "dreaming stopped (--resume goes on)");
+    if (status == RV_OK && d->cancelled)
+        status =
+            rv_fail(err, RV_ERR_CANCELLED, "dreaming was interrupted; what was found is kept");
+    return status;
+}
+
+static void release(rv_dreaming *d)
+{
+    rv_target_release(&d->target);
+    rv_ids_release(&d->prefix);
+    rv_ids_release(&d->suffix);
+    for (size_t i = 0; d->prompt_ids && i < d->params->prompt_count; i++)
+        rv_ids_release(&d->prompt_ids[i]);
+    free(d->prompt_ids);
+    free(d->forbidden);
+    free(d->starts);
+    free(d->allowed);
+    free(d->windows);
+    free(d->prefix_text);
+    free(d->suffix_text);
+    rv_text_autoencoder_free(d->autoencoder);
+    free(d->corpus_name);
+    free(d->own_corpus);
+    rv_pass_free(d->second_pass);
+    rv_ids_release(&d->second_ids);
+    if (d->stats) rv_corpus_stats_free(d->stats, 1);
+    rv_output_release(&d->output);
+    rv_text_release(&d->lines);
+}
+
+rv_status rv_dream(rv_model *model, const char *target, const rv_dream_params *params,
+                   char **records, size_t *length, rv_error *err)
+{
+    *records = NULL;
+    rv_dreaming d = {.model = model, .params = params};
+    char identity[17];
+    rv_status status;
+    RV_GOTO(rv_output_open(&d, err));
+    RV_GOTO(set_up(&d, target, err));
+    RV_GOTO(rv_record_identity(identity, &d, err));
+    RV_GOTO(rv_output_recall(&d, identity, err));
+    if (!d.output.whole) status = dream(&d, err);
+    if (d.lines.length) {
+        *length = d.lines.length;
+        *records = rv_text_take(&d.lines);
+    }
+done:
+    release(&d);
+    return status;
+}

@@ -1,0 +1,51 @@
+/* The opened model behind the public handle: what the other files of this room work with. */
+#ifndef RV_SUBJECT_H
+#define RV_SUBJECT_H
+
+#include "checkpoint/checkpoint.h"
+#include "model/transformer.h"
+#include "reverie/model.h"
+#include "tokenizer/tokenizer.h"
+
+struct rv_model {
+    char *name, *path;           /* as the user wrote it; where it was found */
+    char *format, *quantisation; /* "gguf"; "Q4_1", the type of most weights */
+    uint64_t file_bytes;
+    char hash[65];             /* SHA-256 of the weights; empty until rv_model_hash */
+    rv_checkpoint *checkpoint; /* kept open for its hash and metadata */
+    rv_transformer *transformer;
+    rv_tokenizer *tokenizer;
+    int threads;
+    int32_t bos;         /* what goes first; -1: nothing */
+    const char *bos_why; /* how that came about */
+    rv_bos_choice bos_choice;
+    unsigned encoding; /* flags for rv_tokenizer_encode of a user's text */
+    rv_progress_fn progress;
+    void *progress_context;
+};
+
+/* The first token of every prompt, by the user's choice or the tokenizer's configuration; -1: none.
+ * The document separator stands in where a model has no BOS of its own. */
+rv_status rv_choose_bos(int32_t *bos, const char **why, const rv_tokenizer *tokenizer,
+                        rv_bos_choice choice, rv_error *err);
+
+/* The tokenizer that belongs to the checkpoint at `path`: in it, in its folder, or beside it. */
+rv_status rv_open_tokenizer(rv_tokenizer **out, const char *path,
+                            const rv_checkpoint *checkpoint, rv_error *err);
+
+/* What corpus windows and dreams begin with: the model's BOS; where its configuration adds none, the document
+ * separator, so that the first token is scored too; -1 only where the user asked for none, or none exists. */
+void rv_dream_bos(int32_t *bos, const char **why, const rv_model *model);
+
+/* Path, checkpoint and tokenizer of a name; weights are not read. All are the caller's. */
+rv_status rv_open_parts(char **path, rv_checkpoint **checkpoint, rv_tokenizer **tokenizer,
+                        const char *name, rv_error *err);
+
+/* Name of the type that most weights have; static. */
+const char *rv_quantisation_name(const rv_checkpoint *checkpoint);
+const char *rv_format_name(rv_format format);
+
+/* Fills model->hash once. */
+rv_status rv_model_hash(rv_model *model, rv_error *err);
+
+#endif

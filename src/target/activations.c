@@ -1,0 +1,92 @@
+/* The values of a target along a text. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "subject/walk.h"
+#include "subject/tokens.h"
+#include "base/memory.h"
+#include "target/target.h"
+
+typedef struct looking {
+    const rv_target *target;
+    real *buffer; /* the tap's */
+    real *logits; /* (V) */
+    real *values; /* (rows of a piece) */
+    double *all;  /* (tokens, BOS included) */
+} looking;
+
+static rv_status take_values(void *context, const rv_piece *piece, rv_error *err)
+{
+    (void)err;
+    looking *l = context;
+    rv_target target = *l->target;
+    // Positions that are counted from the end mean the window's, not the piece's.
+    if (target.kind == RV_TARGET_ATTENTION && target.key < 0) target.key += (long)piece->window;
+    rv_target_values(l->values, &target, piece->pass, l->buffer, l->logits);
+    for (size_t i = 0; i < piece->count; i++)
+        l->all[piece->at + i] = l->values[piece->lead + i];
+    return RV_OK;
+}
+
+static rv_status look(double *values, rv_model *m, const rv_target *target, const rv_ids *ids,
+                      rv_error *err)
+{
+    const rv_config *c = &m->transformer->config;
+    looking l = {.target = target, .all = values};
+    rv_tap tap;
+    rv_walk walk = {.model = m,
+                    .ids = ids->items,
+                    .count = ids->count,
+                    .depth = rv_target_depth(target, c),
+                    .keep = rv_target_needs_keep(target),
+                    .visit = take_values,
+                    .context = &l};
+    size_t rows = rv_walk_rows(&walk), window = rv_walk_window(m, ids->count);
+    rv_status status;
+    RV_GOTO(RV_NEW(l.buffer, rv_target_buffer(target, c, rows, window), err));
+    RV_GOTO(RV_NEW(l.logits, c->vocabulary, err));
+    RV_GOTO(RV_NEW(l.values, rows, err));
+    if (rv_target_tap(&tap, target, l.buffer)) walk.tap = &tap;
+    RV_GOTO(rv_walk_text(&walk, err));
+done:
+    free(l.buffer);
+    free(l.logits);
+    free(l.values);
+    return status;
+}
+
+rv_status rv_model_activations(rv_model *m, const char *name, const char *text, size_t length,
+                               rv_activations *out, rv_error *err)
+{
+    *out = (rv_activations){0};
+    rv_target target;
+    RV_TRY(rv_target_parse(&target, name, &m->transformer->config, m->tokenizer, err));
+    rv_ids ids = {0};
+    double *values = NULL;
+    size_t first;
+    rv_status status;
+    RV_GOTO(rv_model_encode(&ids, &first, m, text, length, err));
+    if (ids.count == 0)
+        RV_GOTO(rv_fail(err, RV_ERR_USAGE, "text: expected at least one token, found none"));
+    RV_GOTO(RV_NEW(values, ids.count, err));
+    RV_GOTO(look(values, m, &target, &ids, err));
+    RV_GOTO(rv_tokens_make(&out->tokens, m->tokenizer, ids.items, values, ids.count, m->bos,
+                           m->bos_why, err));
+    out->sign = (double)target.sign;
+    out->target = rv_strndup(target.name, strlen(target.name));
+    if (!out->target) status = rv_fail_memory(err, strlen(target.name));
+done:
+    if (status != RV_OK) rv_activations_release(out);
+    rv_target_release(&target);
+    rv_ids_release(&ids);
+    free(values);
+    return status;
+}
+
+void rv_activations_release(rv_activations *activations)
+{
+    free(activations->target);
+    rv_tokens_release(&activations->tokens);
+    *activations = (rv_activations){0};
+}
