@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "fuzz.h"
+#include "template/chat.h"
 #include "tokenizer/internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "tokenizer/tokenizer.h"
+#include "template/chat.h"
 
 static char folder[] = "/tmp/reverie-test-XXXXXX";
 static char template_path[64], tokenizer_path[64];

@@ -12,6 +12,7 @@
 #include "dream/session.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "template/chat.h"
 
 enum { STARTS = 64 };
 

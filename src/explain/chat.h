@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "tokenizer/tokenizer.h"
+#include "template/chat.h"
 
 typedef struct rv_chat rv_chat;
 

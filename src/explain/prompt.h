@@ -13,7 +13,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "explain/evidence.h"
-#include "tokenizer/tokenizer.h"
+#include "template/chat.h"
 
 /* A conversation. Zero-initialised is empty; contents are owned, roles are static. */
 typedef struct rv_prompt {

@@ -6,6 +6,7 @@
 #include "subject/sample.h"
 #include "subject/tokens.h"
 #include "base/memory.h"
+#include "template/chat.h"
 
 enum { PIECE_ROWS = 512 };
 

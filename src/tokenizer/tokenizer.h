@@ -71,19 +71,7 @@ typedef struct rv_special_ids {
 } rv_special_ids;
 rv_special_ids rv_tokenizer_special(const rv_tokenizer *tok);
 
-typedef struct rv_chat_message {
-    const char *role; /* "system", "user", "assistant" */
-    const char *content;
-} rv_chat_message;
-
 /* The Jinja chat template of the model; NULL where it has none. Borrowed. */
 const char *rv_tokenizer_chat_template(const rv_tokenizer *tok);
-
-/* Appends the rendered conversation, as the reference (transformers' apply_chat_template) does,
- * to be encoded with RV_ENCODE_SPECIAL. RV_ERR_UNSUPPORTED where there is no template or it uses
- * a part of Jinja that is not known, RV_ERR_USAGE where it refuses the conversation (a system
- * message that the model does not know), with the template's own words. */
-rv_status rv_chat_render(const rv_tokenizer *tok, const rv_chat_message *messages, size_t count,
-                         bool add_generation_prompt, rv_text *out, rv_error *err);
 
 #endif

@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "model/pass.h"
-#include "tokenizer/tokenizer.h"
+#include "template/chat.h"
 
 #define NATS 1e-3 /* log-probabilities against transformers */
 #define NATS_F32 \

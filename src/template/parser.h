@@ -1,9 +1,9 @@
 /* What the two halves of the parser share: expression.c and, for statements, parse.c. */
-#ifndef RV_JINJA_PARSER_H
-#define RV_JINJA_PARSER_H
+#ifndef RV_TEMPLATE_PARSER_H
+#define RV_TEMPLATE_PARSER_H
 
-#include "tokenizer/jinja/lex.h"
-#include "tokenizer/jinja/parse.h"
+#include "template/lex.h"
+#include "template/parse.h"
 
 enum { LIMIT_DEPTH = 100 };
 

@@ -1,4 +1,4 @@
-#include "tokenizer/jinja/value.h"
+#include "template/value.h"
 
 #include <inttypes.h>
 #include <string.h>

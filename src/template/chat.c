@@ -1,8 +1,10 @@
 /* Chat templates: small programs in the Jinja language that come with a model. */
+#include "template/chat.h"
+
 #include <string.h>
 
+#include "template/run.h"
 #include "tokenizer/internal.h"
-#include "tokenizer/jinja/run.h"
 #include "tokenizer/unicode.h"
 
 enum { LIMIT_MEMORY = 64 * 1024 * 1024 };

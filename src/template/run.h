@@ -1,8 +1,8 @@
 /* Running a chat template. */
-#ifndef RV_JINJA_RUN_H
-#define RV_JINJA_RUN_H
+#ifndef RV_TEMPLATE_RUN_H
+#define RV_TEMPLATE_RUN_H
 
-#include "tokenizer/jinja/parse.h"
+#include "template/parse.h"
 
 /* A function that a template defines. */
 typedef struct jinja_macro {

@@ -1,7 +1,7 @@
 /* Statements of chat templates. */
 #include <string.h>
 
-#include "tokenizer/jinja/parser.h"
+#include "template/parser.h"
 
 static rv_status parse_body(parser *p, jinja_node **out, const char *const *ends);
 

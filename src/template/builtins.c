@@ -1,7 +1,7 @@
 /* Filters, tests and methods of chat templates. */
 #include <string.h>
 
-#include "tokenizer/jinja/run.h"
+#include "template/run.h"
 #include "tokenizer/unicode.h"
 
 #include <utf8proc.h>

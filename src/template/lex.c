@@ -1,4 +1,4 @@
-#include "tokenizer/jinja/lex.h"
+#include "template/lex.h"
 
 #include <stdarg.h>
 #include <stdio.h>

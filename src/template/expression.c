@@ -1,7 +1,7 @@
 /* Expressions of chat templates, loosest binding last. */
 #include <string.h>
 
-#include "tokenizer/jinja/parser.h"
+#include "template/parser.h"
 
 static rv_status parse_unary(parser *p, jinja_node **out, bool with_filters);
 

@@ -1,9 +1,9 @@
 /* The words of a chat template. Text between tags comes with its white space already cut as
  * trim_blocks, lstrip_blocks and the signs in the tags ask for. */
-#ifndef RV_JINJA_LEX_H
-#define RV_JINJA_LEX_H
+#ifndef RV_TEMPLATE_LEX_H
+#define RV_TEMPLATE_LEX_H
 
-#include "tokenizer/jinja/value.h"
+#include "template/value.h"
 
 typedef enum jinja_token_kind {
     TOKEN_NAME,

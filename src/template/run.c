@@ -1,4 +1,4 @@
-#include "tokenizer/jinja/run.h"
+#include "template/run.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Functions that every chat template may call. */
 #include <time.h>
 
-#include "tokenizer/jinja/run.h"
+#include "template/run.h"
 
 enum { LIMIT_RANGE = 100000 };
 

@@ -1,7 +1,7 @@
 /* Values of chat templates. Everything lives in the arena of one rendering, which has a limit:
  * a template is a program that somebody else wrote. */
-#ifndef RV_JINJA_VALUE_H
-#define RV_JINJA_VALUE_H
+#ifndef RV_TEMPLATE_VALUE_H
+#define RV_TEMPLATE_VALUE_H
 
 #include <stdbool.h>
 #include <stdint.h>

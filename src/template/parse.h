@@ -1,9 +1,9 @@
 /* Chat templates: the part of the Jinja language that they are written in, as a tree.
  * White space is handled as transformers sets Jinja up: trim_blocks and lstrip_blocks. */
-#ifndef RV_JINJA_PARSE_H
-#define RV_JINJA_PARSE_H
+#ifndef RV_TEMPLATE_PARSE_H
+#define RV_TEMPLATE_PARSE_H
 
-#include "tokenizer/jinja/value.h"
+#include "template/value.h"
 
 typedef enum jinja_node_kind {
     // expressions
