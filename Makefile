@@ -1,13 +1,16 @@
 # Reverie. `make help` lists what there is to make.
 # Folders speak for themselves: src/ROOM/*.c is the library, src/cli/*.c the tool,
-# tests/test_*.c a test each, tests/double/test_*.c a test against the double-precision build.
+# tests/test_*.c a test each, tests/double/test_*.c a test against the double-precision build,
+# examples/*.c a program each that uses the public headers only.
 
 CC       ?= cc
 BUILD    ?= build
 SANITIZE ?=
 WERROR   ?=
 PREFIX   ?= /usr/local
-VERSION  := 0.1.0
+VERSION  := $(shell sed -n 's/^\#define RV_VERSION_STRING "\(.*\)"/\1/p' include/reverie/core.h)
+# While the first number is 0, the second one may change what programs are linked against.
+SONAME   := libreverie.so.$(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
 
 PACKAGES := jansson libpcre2-8 libcurl libcrypto libpng zlib libutf8proc
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -32,6 +35,7 @@ REAL_TESTS      := $(patsubst tests/real/%.c,%,$(wildcard tests/real/test_*.c))
 BENCHES         := $(patsubst bench/%.c,%,$(wildcard bench/bench_*.c))
 FUZZERS         := $(patsubst fuzz/%.c,%,$(wildcard fuzz/fuzz_*.c))
 REPLAYS         := $(FUZZERS:fuzz_%=replay_%)
+EXAMPLES        := $(patsubst %.c,%,$(wildcard examples/*.c))
 
 LIBRARY  := $(BUILD)/libreverie.a
 DOUBLE   := $(BUILD)/libreverie-double.a
@@ -63,7 +67,7 @@ $(DOUBLE): $(call objects,double,$(filter-out src/ops/cpu/%,$(LIBRARY_SOURCES)))
 	@rm -f $@; ar rcs $@ $^
 
 $(SHARED): $(call objects,float,$(LIBRARY_SOURCES))
-	$(CC) -shared -Wl,-soname,libreverie.so.0 -o $@ $^ $(LDFLAGS) $(LIBS)
+	$(CC) -shared -Wl,-soname,$(SONAME) -o $@ $^ $(LDFLAGS) $(LIBS)
 
 $(TOOL): $(call objects,float,$(CLI_SOURCES)) $(LIBRARY)
 	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS)
@@ -99,7 +103,11 @@ PROGRAMS := $(TESTS:%=$(BUILD)/tests/%) $(REPLAYS:%=$(BUILD)/tests/%) $(DOUBLE_T
 # The page wants a browser: that is `make test-page`.
 SCRIPTS := $(filter-out tests/test_page.py,$(sort $(wildcard tests/test_*.sh tests/test_*.py)))
 
-check: $(PROGRAMS) $(TOOL) $(SHARED) ## run the tests without installing anything
+$(BUILD)/examples/%: $(BUILD)/float/examples/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $< $(LIBRARY) $(LDFLAGS) $(LIBS)
+
+check: $(PROGRAMS) $(TOOL) $(SHARED) $(EXAMPLES:%=$(BUILD)/%) ## run the tests without installing anything
 	@BUILD=$(BUILD) tests/run $(PROGRAMS) $(SCRIPTS)
 
 $(BUILD)/tests-real/%: $(BUILD)/float/tests/real/%.o $(LIBRARY)
@@ -189,7 +197,7 @@ fuzz: fuzzers ## fuzz each target for FUZZ_SECONDS=60; new inputs go to build/co
 	    -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/corpus/$$x tests/fixtures/fuzz/$$x || exit 1; done
 
 # ---- style -----------------------------------------------------------------------------------
-SOURCES_ALL := $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/*.[ch] tests/double/*.[ch] tests/real/*.[ch] bench/*.[ch] fuzz/*.[ch] include/reverie/*.h)
+SOURCES_ALL := $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/*.[ch] tests/double/*.[ch] tests/real/*.[ch] bench/*.[ch] fuzz/*.[ch] examples/*.c include/reverie/*.h)
 
 lint: ## formatting, include law, style rules
 	@clang-format --dry-run -Werror $(SOURCES_ALL)
@@ -201,7 +209,7 @@ format: ## rewrite the sources in the project's style
 install: all ## install the tool, library, header and pkg-config file under PREFIX
 	install -D -m 755 $(TOOL) $(DESTDIR)$(PREFIX)/bin/reverie
 	install -D -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/libreverie.so.$(VERSION)
-	ln -sf libreverie.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libreverie.so.0
+	ln -sf libreverie.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
 	ln -sf libreverie.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libreverie.so
 	install -D -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libreverie.a
 	install -d $(DESTDIR)$(PREFIX)/include/reverie
@@ -211,6 +219,8 @@ install: all ## install the tool, library, header and pkg-config file under PREF
 	    install -m 644 assets/images/$$set/* $(DESTDIR)$(PREFIX)/share/reverie/images/$$set || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/share/reverie/autoencoders
 	install -m 644 assets/autoencoders/* $(DESTDIR)$(PREFIX)/share/reverie/autoencoders
+	install -d $(DESTDIR)$(PREFIX)/share/doc/reverie/examples
+	install -m 644 examples/*.c $(DESTDIR)$(PREFIX)/share/doc/reverie/examples
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/reverie.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/reverie.pc
 

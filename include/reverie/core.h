@@ -12,7 +12,7 @@ extern "C" {
 
 #define RV_API __attribute__((visibility("default")))
 
-#define RV_VERSION_STRING "0.1.0"
+#define RV_VERSION_STRING "0.2.0"
 
 /* Status codes and their short texts. */
 #define RV_STATUSES(X)                                                                       \
