@@ -206,7 +206,7 @@ lint: ## formatting, include law, style rules
 format: ## rewrite the sources in the project's style
 	@clang-format -i $(SOURCES_ALL)
 
-install: all ## install the tool, library, header and pkg-config file under PREFIX
+install: all ## install the tool, library, headers, man page, completion and documentation under PREFIX
 	install -D -m 755 $(TOOL) $(DESTDIR)$(PREFIX)/bin/reverie
 	install -D -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/libreverie.so.$(VERSION)
 	ln -sf libreverie.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
@@ -219,6 +219,9 @@ install: all ## install the tool, library, header and pkg-config file under PREF
 	    install -m 644 assets/images/$$set/* $(DESTDIR)$(PREFIX)/share/reverie/images/$$set || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/share/reverie/autoencoders
 	install -m 644 assets/autoencoders/* $(DESTDIR)$(PREFIX)/share/reverie/autoencoders
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(TOOL) --man > $(DESTDIR)$(PREFIX)/share/man/man1/reverie.1
+	$(TOOL) --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/reverie
 	install -d $(DESTDIR)$(PREFIX)/share/doc/reverie/examples
 	install -m 644 examples/*.c $(DESTDIR)$(PREFIX)/share/doc/reverie/examples
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig

@@ -29,6 +29,25 @@ for source in "$there"/usr/share/doc/reverie/examples/*.c; do
 done
 [ -x "$there/shared" ] || fail 'no example was installed'
 [ "$("$there/usr/bin/reverie" version)" = "$("$build/reverie" version)" ] || fail 'the tool that was installed'
+page="$there/usr/share/man/man1/reverie.1" completion="$there/usr/share/bash-completion/completions/reverie"
+complete_words() { # the words before the cursor, the last one unfinished
+    bash -uc '. "$0"; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _reverie; echo ${COMPREPLY[*]}' "$completion" "$@"
+}
+[ "$(complete_words reverie dr)" = dream ] || fail 'completion of a command'
+[ "$(complete_words reverie image tr)" = train ] || fail 'completion of a part of a command'
+[ "$(complete_words reverie dream smollm2-135m L1.N2 --corpus-)" = --corpus-tokens ] || fail 'completion of an option'
+[ "$(complete_words reverie image train --see)" = --seed ] || fail 'completion of an option of a part'
+[ -z "$(complete_words reverie report dr)" ] || fail 'completion of a file'
+for name in $(complete_words reverie '') 'image dream' 'autoencoder eval'; do
+    grep -q "^\.SS \"reverie $name\"" "$page" || fail "the man page knows no $name"
+    # shellcheck disable=SC2086
+    for option in $("$build/reverie" $name --help | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
+        [ "$option" = --help ] || grep -q -- "$(printf %s "$option" | sed 's/-/\\\\-/g')" "$page" ||
+            fail "the man page knows no $name $option"
+    done
+done
+! command -v man >/dev/null || [ -z "$(LC_ALL=C man --warnings "$page" 2>&1 >/dev/null)" ] || fail 'the man page has errors'
+
 for file in assets/autoencoders/*.safetensors; do
     name=$(basename "$file" .safetensors)
     cmp -s "$file" "$there/usr/share/reverie/autoencoders/$name.safetensors" || fail "$file is not installed"

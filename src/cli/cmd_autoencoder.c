@@ -422,22 +422,9 @@ static const command command_autoencoder_interpolate = {
 
 /* ---- all ------------------------------------------------------------------------------------- */
 
-static int run_autoencoder(const command *self, int argc, char **argv)
-{
-    static const command *const all[] = {&command_autoencoder_train, &command_autoencoder_eval,
-                                         &command_autoencoder_reconstruct,
-                                         &command_autoencoder_interpolate};
-    for (size_t i = 0; argc > 1 && i < sizeof all / sizeof all[0]; i++)
-        if (strcmp(argv[1], all[i]->name + strlen("autoencoder ")) == 0)
-            return all[i]->run(all[i], argc - 1, argv + 1);
-    const option options[] = {{0}};
-    arguments rest;
-    int code = options_parse(&rest, argc, argv, self, options);
-    return code >= 0
-               ? code
-               : fail_usage("unknown '%s': expected train, eval, reconstruct or interpolate",
-                            rest.items[0]);
-}
+static const command *const parts[] = {&command_autoencoder_train, &command_autoencoder_eval,
+                                       &command_autoencoder_reconstruct,
+                                       &command_autoencoder_interpolate, NULL};
 
 const command command_autoencoder = {
     .name = "autoencoder",
@@ -453,5 +440,6 @@ const command command_autoencoder = {
             "`reverie autoencoder train --help` and the like tell more.",
     .least = 1,
     .most = LIST_MAX,
-    .run = run_autoencoder,
+    .run = run_part,
+    .parts = parts,
 };

@@ -261,18 +261,7 @@ static const command command_image_dream = {
 
 /* ---- the two ------------------------------------------------------------------------------------- */
 
-static int run_image(const command *self, int argc, char **argv)
-{
-    static const command *const both[] = {&command_image_train, &command_image_dream};
-    for (size_t i = 0; argc > 1 && i < 2; i++)
-        if (strcmp(argv[1], both[i]->name + strlen("image ")) == 0)
-            return both[i]->run(both[i], argc - 1, argv + 1);
-    const option options[] = {{0}};
-    arguments rest;
-    int code = options_parse(&rest, argc, argv, self, options);
-    return code >= 0 ? code
-                     : fail_usage("unknown '%s': expected train or dream", rest.items[0]);
-}
+static const command *const parts[] = {&command_image_train, &command_image_dream, NULL};
 
 const command command_image = {
     .name = "image",
@@ -286,5 +275,6 @@ const command command_image = {
             "`reverie image train --help` and `reverie image dream --help` tell more.",
     .least = 1,
     .most = 1,
-    .run = run_image,
+    .run = run_part,
+    .parts = parts,
 };

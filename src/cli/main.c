@@ -8,16 +8,15 @@ static const command *const commands[] = {
     &command_info,     &command_tokenize,    &command_score,   &command_activations,
     &command_generate, &command_get,         &command_dream,   &command_compare,
     &command_examples, &command_survey,      &command_explain, &command_report,
-    &command_image,    &command_autoencoder, &command_version,
+    &command_image,    &command_autoencoder, &command_version, NULL,
 };
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void print_commands(FILE *stream)
 {
     fprintf(stream,
             "reverie: deep dream for language models\n\nusage: reverie COMMAND ...\n\n");
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(stream, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    for (const command *const *c = commands; *c; c++)
+        fprintf(stream, "  %-12s %s\n", (*c)->name, (*c)->summary);
     fprintf(stream, "\nreverie COMMAND --help tells more.\n");
 }
 
@@ -38,11 +37,11 @@ int main(int argc, char **argv)
         print_commands(stdout);
         return finish(EXIT_OK);
     }
+    if (print_described(commands, name, argc > 2 ? argv[2] : "")) return finish(EXIT_OK);
     if (strcmp(name, "--version") == 0) name = "version";
     catch_signals();
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return finish(commands[i]->run(commands[i], argc - 1, argv + 1));
+    for (const command *const *c = commands; *c; c++)
+        if (strcmp((*c)->name, name) == 0) return finish((*c)->run(*c, argc - 1, argv + 1));
     if (*name) fprintf(stderr, "reverie: unknown command '%s'\n\n", name);
     print_commands(stderr);
     return EXIT_USAGE;

@@ -6,29 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *kind_of(const option *o)
-{
-    return o->kind == OPTION_FLAG || o->kind == OPTION_CHOICE ? NULL
-           : o->argument                                      ? o->argument
-                                                              : "X";
-}
-
-static void print_help(const command *c, const option *options)
-{
-    printf("reverie %s %s\n\n%s.\n", c->name, c->arguments, c->summary);
-    if (c->help) printf("\n%s\n", c->help);
-    printf("\nOptions:\n");
-    for (const option *o = options; o->name; o++) {
-        char left[64], letter[8] = "    ";
-        if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
-        const char *argument = kind_of(o);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, argument ? " " : "",
-                 argument ? argument : "");
-        printf("  %-26s %s\n", left, o->help);
-    }
-    printf("  %-26s %s\n", "-h, --help", "this text");
-}
-
 int fail_usage(const char *format, ...)
 {
     va_list args;
@@ -103,7 +80,7 @@ static const option *find_long(const option *options, const char *name, size_t l
     if (length <= 3 || strncmp(name, "no-", 3) != 0) return NULL;
     *negated = true;
     for (const option *o = options; o->name; o++)
-        if (!kind_of(o) && strlen(o->name) == length - 3 &&
+        if (!takes_value(o) && strlen(o->name) == length - 3 &&
             strncmp(o->name, name + 3, length - 3) == 0)
             return o;
     return NULL;
@@ -131,10 +108,10 @@ int options_parse(arguments *rest, int argc, char **argv, const command *c,
             only_positional = true;
             continue;
         }
-        if (!only_positional && (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0)) {
-            print_help(c, options);
-            return EXIT_OK;
-        }
+        if (!only_positional && (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0))
+            return print_help(c, options, NULL);
+        if (!only_positional && strncmp(text, "--help=", 7) == 0)
+            return print_help(c, options, text + 7);
         if (!only_positional && strncmp(text, "--", 2) == 0) {
             const char *equals = strchr(text, '=');
             size_t length = equals ? (size_t)(equals - text) - 2 : strlen(text + 2);
@@ -148,19 +125,33 @@ int options_parse(arguments *rest, int argc, char **argv, const command *c,
         if (!o) {
             if (rest->count == LIST_MAX) return fail_usage("too many arguments");
             rest->items[rest->count++] = text;
-        } else if (!kind_of(o)) {
+        } else if (!takes_value(o)) {
             if (value) return fail_usage("--%s takes no value", o->name);
             set_flag(o, !negated);
         } else {
             if (!value && ++i == argc)
-                return fail_usage("--%s needs a value: %s", o->name, kind_of(o));
+                return fail_usage("--%s needs a value: %s", o->name, argument_name(o));
             if (!value) value = argv[i];
             if (!set_value(o, value))
-                return fail_usage("--%s: cannot use '%s' as %s", o->name, value, kind_of(o));
+                return fail_usage("--%s: cannot use '%s' as %s", o->name, value,
+                                  argument_name(o));
         }
     }
     if (rest->count < c->least || rest->count > c->most)
         return fail_usage("usage: reverie %s %s\n         see reverie %s --help", c->name,
                           c->arguments, c->name);
     return -1;
+}
+
+int run_part(const command *self, int argc, char **argv)
+{
+    const size_t prefix = strlen(self->name) + 1;
+    for (const command *const *part = self->parts; argc > 1 && *part; part++)
+        if (strcmp(argv[1], (*part)->name + prefix) == 0)
+            return (*part)->run(*part, argc - 1, argv + 1);
+    const option options[] = {{0}};
+    arguments rest;
+    int code = options_parse(&rest, argc, argv, self, options);
+    return code >= 0 ? code
+                     : fail_usage("unknown '%s': expected %s", rest.items[0], self->arguments);
 }

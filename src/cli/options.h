@@ -53,7 +53,11 @@ typedef struct command {
     const char *help;      /* paragraphs and examples, shown by `reverie NAME --help` */
     size_t least, most;    /* positional arguments */
     int (*run)(const struct command *self, int argc, char **argv);
+    const struct command *const *parts; /* of "image": "image train", ..., NULL; or NULL */
 } command;
+
+/* `run` of a command that has parts. */
+int run_part(const command *self, int argc, char **argv);
 
 /* Positional arguments, as many as the command takes. */
 typedef string_list arguments;
@@ -62,6 +66,17 @@ typedef string_list arguments;
  * wrong use was explained on stderr: 2). */
 int options_parse(arguments *rest, int argc, char **argv, const command *command,
                   const option *options);
+
+/* ---- what the tables say (help.c) ------------------------------------------------------------ */
+
+bool takes_value(const option *o);
+const char *argument_name(const option *o); /* of the value */
+
+/* form NULL: for people; "man": a section of the man page; "bash": a case of the completion. Returns the
+ * exit code. */
+int print_help(const command *command, const option *options, const char *form);
+/* `reverie --man` and `reverie --completion bash`: false where it was neither. `commands` ends with NULL. */
+bool print_described(const command *const *commands, const char *what, const char *form);
 
 /* Prints "reverie: message" on stderr; returns EXIT_USAGE for RV_ERR_USAGE, else EXIT_FAILED. */
 int fail(const rv_error *err);
