@@ -23,7 +23,7 @@ expect 0 'reverie image dream -o dreams' --help
 expect 0 'the same command goes on where it stopped' train --help
 expect 0 '--keep-neighbours DIR' dream --help
 expect 2 'usage: reverie image train|dream'
-expect 2 "unknown 'paint': expected train or dream" paint
+expect 2 "unknown 'paint': expected train|dream" paint
 expect 2 "cannot train 'cat': expected classifier, judge or autoencoder" train cat
 expect 2 '--data is needed' train classifier
 expect 1 'expected train-images-idx3-ubyte or' train classifier --data "$folder"
