@@ -223,6 +223,7 @@ install: all ## install the tool, library, headers, man page, completion and doc
 	$(TOOL) --man > $(DESTDIR)$(PREFIX)/share/man/man1/reverie.1
 	$(TOOL) --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/reverie
 	install -d $(DESTDIR)$(PREFIX)/share/doc/reverie/examples
+	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/reverie
 	install -m 644 examples/*.c $(DESTDIR)$(PREFIX)/share/doc/reverie/examples
 	@mkdir -p $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/reverie.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/reverie.pc
