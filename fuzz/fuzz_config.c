@@ -2,6 +2,7 @@
  * must also run: forwards, backwards, within its sizes. */
 #include <string.h>
 
+#include "base/json.h"
 #include "checkpoint/internal.h"
 #include "fuzz.h"
 #include "model/pass.h"
@@ -57,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     json_decref(ck->config);
     ck->config = NULL;
-    if (rv_parse_object(&ck->config, (const char *)data, length, "config.json", &err) == RV_OK)
+    if (rv_json_parse_object(&ck->config, (const char *)data, length, "config.json", &err) ==
+        RV_OK)
         load(ck);
     rv_checkpoint_close(ck);
     return 0;

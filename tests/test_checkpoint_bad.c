@@ -427,7 +427,7 @@ static void bad_folders_are_refused(void **state)
     static const char index[] = "model.safetensors.index.json";
     assert_folder_refused(RV_ERR_NOT_FOUND, "config.json");
     write_text("config.json", "{");
-    assert_folder_refused(RV_ERR_FORMAT, "config.json: expected JSON");
+    assert_folder_refused(RV_ERR_FORMAT, "config.json: line 1: expected JSON");
     write_text("config.json", "[]");
     assert_folder_refused(RV_ERR_FORMAT, "config.json: expected a JSON object");
     write_text("config.json", "{}");

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/file.h"
 #include "explain/exchange.h"
 #include "explain/gzip.h"
-#include "explain/json.h"
 #include "explain/neuronpedia.h"
 
 static const char fixtures[] = "tests/fixtures/exchange";

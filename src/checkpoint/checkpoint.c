@@ -46,22 +46,6 @@ bool rv_tensor_count_elements(rv_tensor *tensor)
     return true;
 }
 
-rv_status rv_parse_object(json_t **out, const char *text, size_t length, const char *what,
-                          rv_error *err)
-{
-    json_error_t where;
-    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
-    if (json_is_object(*out)) return RV_OK;
-    if (*out) {
-        json_decref(*out);
-        *out = NULL;
-        return rv_fail(err, RV_ERR_FORMAT, "%s: expected a JSON object", what);
-    }
-    if (json_error_code(&where) == json_error_out_of_memory) return rv_fail_memory(err, length);
-    return rv_fail(err, RV_ERR_FORMAT, "%s: expected JSON, found %s in line %d at byte %d",
-                   what, RV_LABEL(where.text, strlen(where.text)), where.line, where.position);
-}
-
 rv_status rv_checkpoint_keep(rv_checkpoint *ck, const char **out, const char *text,
                              size_t length, rv_error *err)
 {

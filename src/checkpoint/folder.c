@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "checkpoint/internal.h"
 
@@ -17,7 +18,7 @@ static rv_status read_json(json_t **out, const char *folder, const char *name, s
     rv_status status = rv_read_file(&text, &length, path, limit, err);
     free(path);
     RV_TRY(status);
-    status = rv_parse_object(out, text, length, name, err);
+    status = rv_json_parse_object(out, text, length, name, err);
     free(text);
     return status;
 }

@@ -64,10 +64,6 @@ rv_status rv_checkpoint_add(rv_checkpoint *ck, const rv_tensor *tensor, const ch
 rv_status rv_checkpoint_keep(rv_checkpoint *ck, const char **out, const char *text,
                              size_t length, rv_error *err);
 
-/* Parses a JSON object without duplicate keys; `what` names the text in errors. */
-rv_status rv_parse_object(json_t **out, const char *text, size_t length, const char *what,
-                          rv_error *err);
-
 /* Sets tensor->elements from rank and shape; false if the product overflows, zero or not. */
 bool rv_tensor_count_elements(rv_tensor *tensor);
 

@@ -108,6 +108,21 @@ static rv_status read_tensor(rv_checkpoint *ck, const char *name, const json_t *
     return rv_checkpoint_add(ck, &t, name, strlen(name), err);
 }
 
+/* Unlike other JSON, the format allows no key twice. */
+static rv_status parse_header(json_t **out, const char *text, size_t length, rv_error *err)
+{
+    json_error_t why;
+    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
+    if (json_is_object(*out)) return RV_OK;
+    if (*out) {
+        json_decref(*out);
+        return rv_fail(err, RV_ERR_FORMAT, "header: expected a JSON object");
+    }
+    if (json_error_code(&why) == json_error_out_of_memory) return rv_fail_memory(err, length);
+    return rv_fail(err, RV_ERR_FORMAT, "header: expected JSON, found %s in line %d at byte %d",
+                   RV_LABEL(why.text, strlen(why.text)), why.line, why.position);
+}
+
 rv_status rv_safetensors_read(rv_checkpoint *ck, const rv_mapping *file, rv_error *err)
 {
     ck->format = RV_FORMAT_SAFETENSORS;
@@ -127,9 +142,9 @@ rv_status rv_safetensors_read(rv_checkpoint *ck, const rv_mapping *file, rv_erro
     size_t data_length = file->length - LENGTH_BYTES - (size_t)length;
 
     json_t *header;
-    rv_status status = rv_parse_object(&header, (const char *)file->bytes + LENGTH_BYTES,
-                                       (size_t)length, "header", err);
-    if (status != RV_OK) return status;
+    RV_TRY(
+        parse_header(&header, (const char *)file->bytes + LENGTH_BYTES, (size_t)length, err));
+    rv_status status = RV_OK;
     const char *name;
     json_t *entry;
     json_object_foreach(header, name, entry)

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "explain/evidence.h"
-#include "explain/json.h"
 
 enum { LEAST_KEY = 8, MOST_DEPTH = 64 };
 

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "explain/chat.h"
 #include "explain/chat_answer.h"
-#include "explain/json.h"
 #include "explain/keep.h"
 #include "http/http.h"
 #include "http/url.h"

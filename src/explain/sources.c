@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "explain/exchange.h"
 #include "explain/gather.h"
-#include "explain/json.h"
 #include "explain/neuronpedia.h"
 #include "record/run.h"
 

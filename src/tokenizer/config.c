@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "tokenizer/json.h"
 
@@ -66,7 +67,9 @@ static rv_status read_beside(json_t **out, const char *folder, const char *name,
     char *path = rv_path_join(folder, name);
     if (!path) return rv_fail_memory(err, strlen(folder));
     *out = NULL;
-    rv_status status = rv_file_exists(path) ? rv_tokenizer_json_read(out, path, err) : RV_OK;
+    rv_status status = rv_file_exists(path)
+                           ? rv_json_read_object(out, path, RV_LIMIT_TOKENIZER_FILE, err)
+                           : RV_OK;
     free(path);
     return status;
 }

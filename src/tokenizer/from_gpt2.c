@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "tokenizer/json.h"
 
 static rv_status read_encoder(rv_tokenizer *tok, const char *path, rv_error *err)
 {
     json_t *json, *id;
-    RV_TRY(rv_tokenizer_json_read(&json, path, err));
+    RV_TRY(rv_json_read_object(&json, path, RV_LIMIT_TOKENIZER_FILE, err));
     rv_status status = RV_OK;
     const char *piece;
     json_object_foreach(json, piece, id)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "tokenizer/json.h"
 
@@ -148,7 +149,7 @@ rv_status rv_tokenizer_from_json_bytes(rv_tokenizer *tok, const char *bytes, siz
                                        const char *name, rv_error *err)
 {
     json_t *json;
-    RV_TRY(rv_tokenizer_json_parse(&json, bytes, length, name, err));
+    RV_TRY(rv_json_parse_object(&json, bytes, length, name, err));
     rv_status status = read_parts(tok, json, err);
     json_decref(json);
     return status == RV_OK ? RV_OK : rv_context(err, status, "%s", name);

@@ -7,13 +7,6 @@
 #include "base/text.h"
 #include "tokenizer/internal.h"
 
-/* Bytes that are one JSON object; NULs in strings are allowed. Free with json_decref. */
-rv_status rv_tokenizer_json_parse(json_t **out, const char *bytes, size_t length,
-                                  const char *name, rv_error *err);
-
-/* The same, of a file. */
-rv_status rv_tokenizer_json_read(json_t **out, const char *path, rv_error *err);
-
 /* A member that may be missing or null; then *out keeps its value. */
 rv_status rv_json_bool(bool *out, const json_t *object, const char *name, rv_error *err);
 
