@@ -44,7 +44,7 @@ TOOL     := $(BUILD)/reverie
 
 objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-known-truth bench-peers bench-dream bench-latent bench-explain train-autoencoder lint format install clean fuzz fuzzers
+.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-known-truth bench-peers bench-dream bench-latent latent-page bench-explain train-autoencoder lint format install clean fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -156,6 +156,10 @@ bench-dream: $(TOOL) ## the dreaming table: make bench-dream CORPUS="a.txt b.txt
 
 bench-latent: $(TOOL) ## latent dreams beside naive ones and the default: make bench-latent CORPUS="a.txt b.txt" [BUDGET=60000] [INNER=DIR]; resumes
 	@bench/bench_latent.py $(CORPUS:%=--corpus %) $(if $(BUDGET),--budget $(BUDGET)) $(if $(INNER),--inner $(INNER))
+
+latent-page: $(TOOL) ## the runs of that table as one page to look at: make latent-page CORPUS="wikitext.txt" [NEURONS=30] [OUT=page.html]; 90 minutes, resumes
+	@bench/bench_latent.py $(CORPUS:%=--corpus %) --budget 6000 --tokens 20000 --neurons $(or $(NEURONS),30) --threads 1 \
+	    --methods naive,latent,reverie --page $(or $(OUT),$(BUILD)/latent-dreams.html)
 
 train-autoencoder: $(TOOL) ## a sentence autoencoder as the shipped one: make train-autoencoder CORPUS="a.txt b.txt" [OUT=DIR] [SITE=...]; resumes
 	$(TOOL) autoencoder train $(or $(MODEL),smollm2-135m) $(CORPUS:%=--corpus %) $(if $(SITE),--site $(SITE)) -o $(or $(OUT),$(BUILD)/autoencoder)

@@ -8,7 +8,7 @@ to one in an inner layer) against `reverie`, on the neurons of the dreaming benc
 tokens, one seed. Of every run its most active dream and its headline dream are told; both are scored in bits per
 byte under a second model. A text counts as a sentence if that is at most where the worst decile of as
 long windows of the corpus begins. Finished runs are lines of the results file and not run again. --page tells all
-run files, neuron after neuron, in one page.
+run files, neuron after neuron, in one page; what has a line but no file here is run again for it.
 """
 import argparse
 import datetime
@@ -159,18 +159,18 @@ def main():
                 keep({"kind": "window", "text": text, "bits_per_byte": bench_fluency.score(args.judge, text)})
     wanted = plan(args)
     done = {r["key"] for r in results if r["kind"] == "run"}
-    todo = [r for r in wanted if bench_dream.key(r) not in done]
+    todo = [r for r in wanted if bench_dream.key(r) not in done or args.page and not os.path.exists(run_file(r, args))]
     sign = bench_dream.signs(MODEL, list(dict.fromkeys(r[1] for r in todo)), args) if todo else {}
     for number, run in enumerate(todo, len(wanted) - len(todo) + 1):
         print(f"[{number}/{len(wanted)}] {' '.join(map(str, run))}", file=sys.stderr)
         result = execute(run, sign[run[1]], args)
-        keep(result)
+        if bench_dream.key(run) not in done:
+            keep(result)
         if result["strongest"]:
             d = result["strongest"]
             print(f"    g {d['g']:.1f}, {d['xe']:.2f} nats, {d['bits_per_byte']:.2f} bits per byte: {d['text']!r}", file=sys.stderr)
     if args.page:
-        files = [path for path in map(lambda run: run_file(run, args), wanted) if os.path.exists(path)]
-        write_page(args.page, files)
+        write_page(args.page, [run_file(run, args) for run in wanted])
     print(table(results))
 
 

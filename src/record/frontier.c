@@ -110,7 +110,8 @@ size_t rv_choose_headline(const rv_point *points, size_t n, double median)
 }
 
 /* Texts found by a model's own likelihood are about half as improbable again to another model: so much of the
- * median corpus window's bits per byte a headline takes where that costs nothing (docs/results.md). */
+ * median corpus window's bits per byte a headline takes where that costs nothing
+ * (docs/notebook/2026-11-23-fluency.md). */
 static const double USUAL_SHARE = 0.65;
 
 size_t rv_choose_headline_by_byte(const rv_point *points, const double *per_byte, size_t n,

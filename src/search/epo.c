@@ -12,8 +12,8 @@
 
 /* The race. The estimate of xe leaves out what a swap does to the tokens behind it: taken as HARM nats in all (it is
  * more on average), with these deviations among all children, and among those that swap the same place of the same
- * text (SmolLM2-135M, docs/performance.md). A child is finished where it wins under some penalty if it was estimated
- * too high by BOLDNESS deviations: first the FIRST best such children of every penalty, which tell what the other
+ * text (SmolLM2-135M, docs/notebook/2026-11-23-race.md). A child is finished where it wins under some penalty if it
+ * was estimated too high by BOLDNESS deviations: first the FIRST best such children of every penalty, which tell what the other
  * swaps of their places do, then whoever is still in question. */
 enum { FIRST = 8, CONFIRMED = 4 };
 static const double HARM = 1.5, SPREAD = 5.8, SPREAD_OF_PLACE = 3.4, BOLDNESS = 1.5;
