@@ -4,6 +4,7 @@
 
 #include "autoencoder/text_pass.h"
 #include "base/memory.h"
+#include "model/unembed.h"
 
 enum { TEXTS = 64, LOGIT_ROWS = 32 };
 
@@ -187,8 +188,7 @@ static void choose(writer *r)
     size_t V = m->config.vocabulary, C = m->config.width;
     for (size_t s = 0; s < r->count; s += LOGIT_ROWS) {
         size_t n = r->count - s < LOGIT_ROWS ? r->count - s : LOGIT_ROWS;
-        m->kernels->linear_forward(r->logits, V, r->u + s * C, C, m->head, n, RV_STORE,
-                                   r->threads);
+        rv_unembed(r->logits, m, r->u + s * C, n, r->threads);
         for (size_t i = 0; i < n; i++) {
             const real *row = r->logits + i * V;
             size_t best = 0;
@@ -254,7 +254,7 @@ static void pull_tokens(real *du, real *soft, real *logits, real *slope,
 {
     size_t V = m->config.vocabulary, C = m->config.width;
     real scale = (real)m->config.embedding_scale, cool = (real)(1 / temperature);
-    m->kernels->linear_forward(logits, V, u, C, m->head, rows, RV_STORE, threads);
+    rv_unembed(logits, m, u, rows, threads);
     m->kernels->linear_forward(slope, V, drows, C, &m->embedding, rows, RV_STORE, threads);
     for (size_t r = 0; r < rows; r++) {
         real *p = logits + r * V, *d = slope + r * V, top = p[0];

@@ -6,6 +6,7 @@
 
 #include "autoencoder/text_pass.h"
 #include "base/memory.h"
+#include "model/unembed.h"
 #include "base/top_k.h"
 
 enum { EXCHANGES = 24, ROUNDS = 4 };
@@ -41,7 +42,7 @@ static rv_status compare_tokens(refiner *r, const real *z, const int32_t *ids, r
     RV_TRY(rv_text_pass_begin(r->pass, &n, 1, err));
     RV_TRY(rv_text_pass_decode(r->u, NULL, r->pass, z, ids, r->hidden, NULL, err));
     for (size_t i = 0; i < n * C; i++) r->u[i] += r->hidden[i];
-    m->kernels->linear_forward(r->logits, V, r->u, C, m->head, n, RV_STORE, r->threads);
+    rv_unembed(r->logits, m, r->u, n, r->threads);
     for (size_t t = 0; t < n; t++) {
         real *row = r->logits + t * V, own = row[ids[t]];
         for (size_t v = 0; v < V; v++) row[v] -= own;

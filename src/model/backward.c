@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "model/pass_internal.h"
+#include "model/unembed.h"
 
 static void zero(real *x, size_t count)
 {
@@ -189,12 +190,7 @@ static void unembed_backward(rv_pass *p, real *dhidden, const real *weights, rea
         if (p->weights[r] == 0) continue;
         const real *x = p->hidden + r * C;
         for (size_t v = 0; v < c->vocabulary; v++) {
-            real z = rv_matrix_dot(p->model->head, v, x), cap = (real)c->logit_softcap,
-                 slope = 1;
-            if (cap > 0) {
-                z = cap * tanh(z / cap);
-                slope = 1 - (z / cap) * (z / cap);
-            }
+            real z = rv_unembed_one(p->model, v, x), slope = rv_unembed_slope(p->model, z);
             real dz =
                 (exp(z - p->lse[r]) - (p->labels[r] == (int32_t)v)) * slope * p->weights[r];
             for (size_t i = 0; i < C; i++) dhead[v * C + i] += dz * x[i];

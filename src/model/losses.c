@@ -2,17 +2,7 @@
 #include <string.h>
 
 #include "model/pass_internal.h"
-
-static real soft_cap(real z, double cap)
-{
-    return cap > 0 ? (real)cap * tanh(z / (real)cap) : z;
-}
-
-static real logit(const rv_pass *p, const real *hidden, int32_t id)
-{
-    return soft_cap(rv_matrix_dot(p->model->head, (size_t)id, hidden),
-                    p->model->config.logit_softcap);
-}
+#include "model/unembed.h"
 
 static bool in_int8(const rv_pass *p)
 {
@@ -53,7 +43,7 @@ static real next_logit(const rv_pass *p, size_t row, int32_t id)
 {
     return in_int8(p) || p->options.narrow
                ? p->label_logit[row]
-               : logit(p, p->hidden + row * p->model->config.width, id);
+               : rv_unembed_one(p->model, (size_t)id, p->hidden + row * p->model->config.width);
 }
 
 /* The last shared position, which a prefix holds, predicts it. */
@@ -62,7 +52,8 @@ real rv_pass_first_loss(const rv_pass *p, const rv_sequence *q)
     if (q->shared == 0 || !q->ids) return 0;
     size_t i;
     const rv_prefix *owner = rv_prefix_owner(q->prefix, q->shared - 1, &i);
-    return owner->lse[i] - logit(p, owner->hidden + i * owner->width, q->ids[0]);
+    return owner->lse[i] -
+           rv_unembed_one(p->model, (size_t)q->ids[0], owner->hidden + i * owner->width);
 }
 
 static void save_losses(const rv_pass *p, const real *nll)
@@ -115,8 +106,5 @@ void rv_pass_logits(const rv_pass *p, real *logits, const size_t *rows, size_t c
     for (size_t i = 0; i < count; i++)
         memcpy(p->gathered + i * c->width, p->hidden + rows[i] * c->width,
                c->width * sizeof *p->hidden);
-    p->model->kernels->linear_forward(logits, c->vocabulary, p->gathered, c->width,
-                                      p->model->head, count, RV_STORE, p->options.threads);
-    for (size_t i = 0; c->logit_softcap > 0 && i < count * c->vocabulary; i++)
-        logits[i] = soft_cap(logits[i], c->logit_softcap);
+    rv_unembed(logits, p->model, p->gathered, count, p->options.threads);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/unembed.h"
 #include "search/engine.h"
 #include "search/proposal.h"
 
@@ -159,12 +160,8 @@ static bool next_logits(beam *b, const strand *s)
     const rv_prefix *before = s->length ? s->cache : b->search->engine->fixed;
     size_t C = m->config.width;
     if (!before) return false;
-    m->kernels->linear_forward(b->logits, m->config.vocabulary,
-                               before->hidden + (before->count - 1) * C, C, m->head, 1,
-                               RV_STORE, b->search->params.threads);
-    double cap = m->config.logit_softcap;
-    for (size_t v = 0; cap > 0 && v < m->config.vocabulary; v++)
-        b->logits[v] = (real)(cap * tanh((double)b->logits[v] / cap));
+    rv_unembed(b->logits, m, before->hidden + (before->count - 1) * C, 1,
+               b->search->params.threads);
     return true;
 }
 

@@ -9,23 +9,15 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/unembed.h"
 #include "search/engine.h"
 
-/* table (n, V) = rows (n, C) * words^T (V, C) */
-static void project(const rv_search *s, real *table, const real *rows, const rv_matrix *words,
-                    size_t n)
+/* table (n, V) = rows (n, C) * E^T (V, C) */
+static void project(const rv_search *s, real *table, const real *rows, size_t n)
 {
     const rv_transformer *m = s->problem->model;
-    bool int8 = s->params.int8 && words->int8.data;
-    (int8 ? m->kernels->linear_forward_int8
-          : m->kernels->linear_forward)(table, m->config.vocabulary, rows, m->config.width,
-                                        words, n, RV_STORE, s->params.threads);
-}
-
-static real cap(const rv_search *s, real logit)
-{
-    double most = s->problem->model->config.logit_softcap;
-    return most > 0 ? (real)(most * tanh((double)logit / most)) : logit;
+    m->kernels->linear_forward(table, m->config.vocabulary, rows, m->config.width,
+                               &m->embedding, n, RV_STORE, s->params.threads);
 }
 
 /* nll (n, V): -log p(v | what is before), from what the unembedding sees there and the log-sum-exp of its logits. */
@@ -34,9 +26,9 @@ static void fill_nll(const rv_search *s, real *nll, const real *before, const re
 {
     const rv_transformer *m = s->problem->model;
     size_t V = m->config.vocabulary;
-    project(s, nll, before, m->head, n);
+    rv_unembed(nll, m, before, n, s->params.threads);
     for (size_t i = 0; i < n; i++)
-        for (size_t v = 0; v < V; v++) nll[i * V + v] = lse[i] - cap(s, nll[i * V + v]);
+        for (size_t v = 0; v < V; v++) nll[i * V + v] = lse[i] - nll[i * V + v];
 }
 
 /* What the unembedding sees before free position i, and the log-sum-exp of its logits; NULL: nothing is before it, all
@@ -58,7 +50,6 @@ static void fill_tables(const rv_search *s, const rv_member *m, size_t row, size
 {
     rv_engine *e = s->engine;
     size_t V = s->problem->model->config.vocabulary, C = s->problem->model->config.width;
-    const rv_matrix *words = &s->problem->model->embedding;
     for (size_t i = 0; i < n; i++) {
         const real *before = row_before(s, m, first + i, &e->lse[i]);
         if (before)
@@ -67,8 +58,8 @@ static void fill_tables(const rv_search *s, const rv_member *m, size_t row, size
             memset(e->gathered + i * C, 0, C * sizeof *before);
     }
     fill_nll(s, e->table_nll + row * V, e->gathered, e->lse, n);
-    project(s, e->table_dg + row * V, m->g_gradient + first * C, words, n);
-    project(s, e->table_dnll + row * V, m->nll_gradient + first * C, words, n);
+    project(s, e->table_dg + row * V, m->g_gradient + first * C, n);
+    project(s, e->table_dnll + row * V, m->nll_gradient + first * C, n);
 }
 
 rv_effects rv_search_effects(const rv_search *s, const rv_member *m, size_t i)
@@ -98,7 +89,7 @@ double rv_search_token_nll(const rv_search *s, const rv_member *m, size_t i, int
     real lse;
     const real *before = row_before(s, m, i, &lse);
     if (!before) return (double)lse;
-    return (double)(lse - cap(s, rv_matrix_dot(t->head, (size_t)id, before)));
+    return (double)(lse - rv_unembed_one(t, (size_t)id, before));
 }
 
 /* Keeps the gradient at the inputs of the members' free tokens, with respect to the table of embeddings. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/unembed.h"
 #include "search/continuous.h"
 #include "search/engine.h"
 
@@ -87,18 +88,14 @@ static void fill_logits(gbda *b, size_t s)
 {
     const rv_transformer *m = b->search->problem->model;
     const rv_prefix *fixed = b->search->engine->fixed;
-    size_t V = m->config.vocabulary, C = m->config.width, n = b->c->length;
+    size_t C = m->config.width, n = b->c->length;
     const real *hidden = rv_pass_hidden(b->c->pass) + s * b->c->span * C;
     if (fixed)
         memcpy(b->hidden, fixed->hidden + (fixed->count - 1) * C, C * sizeof *hidden);
     else
         memset(b->hidden, 0, C * sizeof *hidden);
     memcpy(b->hidden + C, hidden, (n - 1) * C * sizeof *hidden);
-    m->kernels->linear_forward(b->logits, V, b->hidden, C, m->head, n, RV_STORE,
-                               b->search->params.threads);
-    double cap = m->config.logit_softcap;
-    for (size_t i = 0; cap > 0 && i < n * V; i++)
-        b->logits[i] = (real)(cap * tanh((double)b->logits[i] / cap));
+    rv_unembed(b->logits, m, b->hidden, n, b->search->params.threads);
 }
 
 /* The fluency term of one member:  slope[i,v] = -penalty / scored * nll[i,v],  and what flows back into the
@@ -108,8 +105,7 @@ static void add_fluency(gbda *b, size_t s)
     const rv_transformer *m = b->search->problem->model;
     size_t V = m->config.vocabulary, C = m->config.width, n = b->c->length,
            first = b->search->engine->fixed_count == 0;
-    real weight = (real)(-b->c->penalty[s] / (double)(n > first ? n - first : 1)),
-         cap = (real)m->config.logit_softcap;
+    real weight = (real)(-b->c->penalty[s] / (double)(n > first ? n - first : 1));
     fill_logits(b, s);
     for (size_t i = first; i < n; i++) {
         real *z = b->logits + i * V, *slope = b->slope + (s * n + i) * V, largest = -INFINITY;
@@ -120,9 +116,8 @@ static void add_fluency(gbda *b, size_t s)
         for (size_t v = 0; v < V; v++) sum += (double)exp(z[v] - largest);
         real lse = largest + (real)log(sum);
         for (size_t v = 0; v < V; v++) {
-            real flat = cap > 0 ? 1 - z[v] / cap * (z[v] / cap) : 1;
             slope[v] = weight * (lse - z[v]);
-            z[v] = weight * (exp(z[v] - lse) - p[v]) * flat;
+            z[v] = weight * (exp(z[v] - lse) - p[v]) * rv_unembed_slope(m, z[v]);
         }
     }
     if (n > 1)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/unembed.h"
 #include "search/engine.h"
 
 void rv_swap_scores(real *score, const rv_search *s, const rv_member *m, size_t i,
@@ -82,9 +83,8 @@ static rv_status extend(rv_search *s, rv_pass *pass, int32_t *ids, rv_prefix **c
         if (at > 0)
             rv_pass_logits(pass, e->logits, &k, 1);
         else if (e->fixed)
-            m->kernels->linear_forward(e->logits, m->config.vocabulary,
-                                       e->fixed->hidden + (e->fixed->count - 1) * C, C, m->head,
-                                       1, RV_STORE, s->params.threads);
+            rv_unembed(e->logits, m, e->fixed->hidden + (e->fixed->count - 1) * C, 1,
+                       s->params.threads);
         else
             continue; // nothing to predict from: uniform
         int32_t id = sample(e->logits, s, top_p, random);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/unembed.h"
 
 void rv_target_release(rv_target *t)
 {
@@ -130,13 +131,13 @@ static void seed_logit(real *seed, const rv_target *t, const rv_pass *pass, size
     size_t C = m->config.width;
     rv_pass_logits(pass, logits, &row, 1);
     size_t other = best_other(t, logits, m->config.vocabulary);
-    real *to = seed + row * C, cap = (real)m->config.logit_softcap;
+    real *to = seed + row * C;
     for (int k = 0; k < 2; k++) {
         size_t v = k == 0 ? (size_t)t->token : other;
         if (v == SIZE_MAX) continue;
         const rv_matrix *h = m->head;
         const real *w = h->data + v / h->width * h->K * h->width + v % h->width;
-        real slope = cap > 0 ? 1 - logits[v] / cap * (logits[v] / cap) : 1;
+        real slope = rv_unembed_slope(m, logits[v]);
         for (size_t i = 0; i < C; i++)
             to[i] += (k == 0 ? weight : -weight) * slope * w[i * h->width];
     }
