@@ -23,7 +23,7 @@ int main(int argc, char **argv)
     }
     rv_activations found;
     rv_status status =
-        rv_model_activations(model, argv[2], argv[3], strlen(argv[3]), &found, &err);
+        rv_model_activations(&found, model, argv[2], argv[3], strlen(argv[3]), &err);
     if (status == RV_OK) {
         size_t strongest = 0;
         for (size_t i = 0; i < found.tokens.count; i++) {

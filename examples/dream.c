@@ -34,22 +34,22 @@ int main(int argc, char **argv)
     rv_error err;
     rv_model *model = NULL;
     rv_report *report = NULL;
-    char *records = NULL, *story = NULL;
-    size_t length;
+    char *story = NULL;
+    rv_dreams dreams = {0};
     signal(SIGINT, on_interrupt);
     rv_dream_params params = rv_dream_params_default();
     params.corpus = (const char *const *)&argv[3], params.corpus_count = 1;
     params.output = argv[4];
     params.progress = show;
     rv_status status = rv_model_open(&model, argv[1], NULL, &err);
-    if (status == RV_OK) status = rv_dream(model, argv[2], &params, &records, &length, &err);
-    if (status == RV_OK || status == RV_ERR_CANCELLED) status = rv_report_new(&report, &err);
+    if (status == RV_OK) status = rv_dream(&dreams, model, argv[2], &params, &err);
+    if (status == RV_OK || status == RV_ERR_CANCELLED) status = rv_report_open(&report, &err);
     if (status == RV_OK) status = rv_report_add(report, argv[4], &err);
     if (status == RV_OK) status = rv_report_text(&story, report, (rv_terminal){0}, &err);
     printf("\n%s", status == RV_OK ? story : err.message);
     free(story);
-    free(records);
-    rv_report_free(report);
+    rv_dreams_release(&dreams);
+    rv_report_close(report);
     rv_model_close(model);
     return status != RV_OK;
 }

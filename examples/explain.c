@@ -27,13 +27,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s MODEL RECORDS.json CHAT\n", argv[0]);
         return 2;
     }
-    rv_explain_options options = rv_explain_options_default();
-    options.records = (const char *const *)&argv[2], options.record_count = 1;
-    options.with = argv[3];
-    options.candidates = 2, options.revisions = 1, options.per_split = 1; // few questions
+    rv_explain_params params = rv_explain_params_default();
+    params.records = (const char *const *)&argv[2], params.record_count = 1;
+    params.with = argv[3];
+    params.candidates = 2, params.revisions = 1, params.per_split = 1; // few questions
     rv_error err;
     rv_explained found;
-    rv_status status = rv_explain(&found, argv[1], NULL, &options, &err);
+    rv_status status = rv_explain(&found, argv[1], NULL, &params, &err);
     for (size_t i = 0; i < found.count; i++)
         if (found.explanations[i].chosen) {
             printf("%s\n", found.explanations[i].text);

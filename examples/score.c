@@ -20,7 +20,7 @@ int main(int argc, char **argv)
         return 1;
     }
     rv_score score;
-    rv_status status = rv_model_score(model, argv[2], strlen(argv[2]), &score, &err);
+    rv_status status = rv_model_score(&score, model, argv[2], strlen(argv[2]), &err);
     if (status == RV_OK) {
         for (size_t i = 0; i < score.tokens.count; i++) {
             const rv_token *token = &score.tokens.items[i];

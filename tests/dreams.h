@@ -71,12 +71,12 @@ static size_t count_of(const char *text, const char *part)
 
 static char *dream_with(rv_model *m, const char *target, const rv_dream_params *p)
 {
-    char *records, *text;
-    size_t length;
+    char *text;
+    rv_dreams dreams;
     rv_error err;
-    if (rv_dream(m, target, p, &records, &length, &err) != RV_OK) fail_msg("%s", err.message);
-    text = timeless(records, length);
-    free(records);
+    if (rv_dream(&dreams, m, target, p, &err) != RV_OK) fail_msg("%s", err.message);
+    text = timeless(dreams.records, dreams.length);
+    rv_dreams_release(&dreams);
     return text;
 }
 

@@ -4,13 +4,15 @@
 static rv_model *model;
 static const char *corpus[1];
 
-static rv_compare_params usual(const char *const *methods, size_t count)
+static rv_compare_params usual(const char *const *methods, size_t count, rv_dream_params *dream)
 {
     rv_compare_params p = rv_compare_params_default();
+    *dream = rv_dream_params_default();
     p.methods = methods, p.method_count = count;
-    p.dream.budget = 3000;
-    p.dream.least = p.dream.most = 5;
-    p.dream.corpus = corpus, p.dream.corpus_count = 1;
+    p.dream = dream;
+    dream->budget = 3000;
+    dream->least = dream->most = 5;
+    dream->corpus = corpus, dream->corpus_count = 1;
     return p;
 }
 
@@ -34,30 +36,31 @@ static void methods_are_compared_and_finished_runs_kept(void **state)
 {
     (void)state;
     const char *methods[] = {"reverie", "epo", "epo-as-published"};
-    rv_compare_params p = usual(methods, 3);
+    rv_dream_params dream;
+    rv_compare_params p = usual(methods, 3, &dream);
     p.seeds = 2;
-    p.dream.progress = count_dreaming;
+    dream.progress = count_dreaming;
     p.runs = tiny_path("runs/deep");
     rv_report *report;
     rv_error err;
     size_t stop = 8;
-    p.dream.progress_context = &stop;
-    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_ERR_CANCELLED);
+    dream.progress_context = &stop;
+    assert_int_equal(rv_compare(&report, model, "L1.N5", &p, &err), RV_ERR_CANCELLED);
     assert_non_null(report);
-    rv_report_free(report);
-    p.dream.progress_context = NULL;
+    rv_report_close(report);
+    dream.progress_context = NULL;
     dreamt = 0;
-    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_OK);
+    assert_int_equal(rv_compare(&report, model, "L1.N5", &p, &err), RV_OK);
     assert_int_equal(rv_report_count(report).runs, 6);
     assert_true(dreamt > 0);
     char *first, *second;
     assert_int_equal(rv_report_compare(&first, report, RV_COMPARISON_JSON, &err), RV_OK);
-    rv_report_free(report);
+    rv_report_close(report);
     dreamt = 0;
-    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_OK);
+    assert_int_equal(rv_compare(&report, model, "L1.N5", &p, &err), RV_OK);
     assert_int_equal(dreamt, 0);
     assert_int_equal(rv_report_compare(&second, report, RV_COMPARISON_JSON, &err), RV_OK);
-    rv_report_free(report);
+    rv_report_close(report);
     assert_string_equal(first, second);
     assert_int_equal(count_of(first, "\"targets\": 1"), 4); // three methods and the windows
     assert_int_equal(count_of(first, "\"runs\": 2"), 3);
@@ -68,21 +71,21 @@ static void wrong_comparisons_are_explained(void **state)
 {
     (void)state;
     const char *unknown[] = {"epo", "guess"}, *twice[] = {"epo", "beam", "epo"};
-    rv_compare_params p = rv_compare_params_default();
+    rv_dream_params dream;
+    rv_compare_params p = usual(NULL, 0, &dream);
     rv_report *report;
     rv_error err;
-    p.dream = usual(NULL, 0).dream;
-    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
+    assert_int_equal(rv_compare(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
     assert_non_null(strstr(err.message, "folder"));
     p.runs = tiny_path("runs/wrong");
     p.methods = unknown, p.method_count = 2;
-    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
+    assert_int_equal(rv_compare(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
     assert_non_null(strstr(err.message, "epo-as-published; found \"guess\""));
     p.methods = twice, p.method_count = 3;
-    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
+    assert_int_equal(rv_compare(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
     assert_non_null(strstr(err.message, "epo twice"));
     p.seeds = 0;
-    assert_int_equal(rv_compare_methods(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
+    assert_int_equal(rv_compare(&report, model, "L1.N5", &p, &err), RV_ERR_USAGE);
     assert_non_null(strstr(err.message, "seeds"));
     assert_null(report);
 }

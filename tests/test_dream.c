@@ -85,7 +85,7 @@ static void numbers_are_those_of_the_text(void **state)
         const char *text = json_string_value(json_object_get(record, "text"));
         rv_score score;
         rv_error err;
-        if (rv_model_score(model, text, strlen(text), &score, &err) != RV_OK)
+        if (rv_model_score(&score, model, text, strlen(text), &err) != RV_OK)
             fail_msg("%s", err.message);
         double told = json_number_value(json_object_get(record, "cross_entropy"));
         assert_true(fabs(score.cross_entropy - told) < 1e-6 * told);

@@ -4,14 +4,13 @@
 static void refused(const char *target, const rv_dream_params *p, rv_status status,
                     const char *words)
 {
-    char *records;
-    size_t length;
+    rv_dreams dreams;
     rv_error err = {RV_OK, ""};
-    rv_status found = rv_dream(model, target, p, &records, &length, &err);
+    rv_status found = rv_dream(&dreams, model, target, p, &err);
     if (found != status || !strstr(err.message, words))
         fail_msg("%s: status %d, expected %d; expected \"%s\" in: %s", target, (int)found,
                  (int)status, words, err.message);
-    assert_null(records);
+    assert_null(dreams.records);
     if (p->output) assert_false(rv_file_exists(p->output));
 }
 
@@ -19,17 +18,16 @@ static void latent_dreams_need_an_autoencoder_of_the_model(void **state)
 {
     (void)state;
     rv_dream_params p = usual(NULL);
-    char *records;
-    size_t length;
+    rv_dreams dreams;
     rv_error err;
     p.method = "latent";
-    assert_int_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_ERR_NOT_FOUND);
+    assert_int_equal(rv_dream(&dreams, model, "L1.N5", &p, &err), RV_ERR_NOT_FOUND);
     assert_non_null(strstr(err.message, "--autoencoder"));
     p.autoencoder = tiny_path("nothing");
-    assert_int_not_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_OK);
+    assert_int_not_equal(rv_dream(&dreams, model, "L1.N5", &p, &err), RV_OK);
     p.autoencoder = autoencoder;
     p.least = p.most = 9;
-    assert_int_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_ERR_USAGE);
+    assert_int_equal(rv_dream(&dreams, model, "L1.N5", &p, &err), RV_ERR_USAGE);
     assert_non_null(strstr(err.message, "at most the autoencoder's 8 tokens"));
 }
 

@@ -28,17 +28,16 @@ static bool stop_after(void *context, const rv_progress *event)
 static void interrupt(const char *target, rv_dream_params p, size_t after)
 {
     stopper s = {.after = after};
-    char *records;
-    size_t length;
+    rv_dreams dreams;
     rv_error err;
     p.progress = stop_after, p.progress_context = &s;
-    assert_int_equal(rv_dream(model, target, &p, &records, &length, &err), RV_ERR_CANCELLED);
-    assert_non_null(records);
-    char *text = timeless(records, length);
+    assert_int_equal(rv_dream(&dreams, model, target, &p, &err), RV_ERR_CANCELLED);
+    assert_non_null(dreams.records);
+    char *text = timeless(dreams.records, dreams.length);
     assert_int_equal(count_of(text, "\"interrupted\""), 1);
     assert_true(count_of(text, "\"type\":\"dream\"") > 0);
     free(text);
-    free(records);
+    rv_dreams_release(&dreams);
 }
 
 static void a_stopped_dream_goes_on_as_if_never_stopped(void **state)
@@ -81,18 +80,18 @@ static void a_resumption_that_is_interrupted_early_loses_nothing(void **state)
     interrupt("L1.N5", p, 4);
     char *before = timeless_file(path);
     stopper s = {.after = 1};
-    char *records;
-    size_t length;
+    rv_dreams dreams;
     rv_error err;
     p.progress = stop_after, p.progress_context = &s;
-    assert_int_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_ERR_CANCELLED);
-    char *told = timeless(records, length), *after = timeless_file(path);
+    assert_int_equal(rv_dream(&dreams, model, "L1.N5", &p, &err), RV_ERR_CANCELLED);
+    char *told = timeless(dreams.records, dreams.length), *after = timeless_file(path);
     assert_string_equal(after, before);
     assert_string_equal(told, before);
     p.progress = NULL;
     char *resumed = dream_with(model, "L1.N5", &p);
     assert_string_equal(resumed, whole);
-    free(records), free(whole), free(before), free(told), free(after), free(resumed);
+    rv_dreams_release(&dreams), free(whole), free(before), free(told), free(after),
+        free(resumed);
 }
 
 static bool refuse_to_dream(void *context, const rv_progress *event)
@@ -123,8 +122,8 @@ static void only_the_same_run_is_resumed(void **state)
     rv_dream_params p = usual(path);
     p.resume = true;
     interrupt("L1.N5", p, 2);
-    char *before = timeless_file(path), *records;
-    size_t length;
+    char *before = timeless_file(path);
+    rv_dreams dreams;
     rv_error err;
     rv_dream_params others[6] = {p, p, p, p, p, p};
     const char *targets[6] = {"L1.N6", "-L1.N5", "L1.N5", "L1.N5", "L1.N5", "L1.N5"};
@@ -133,11 +132,11 @@ static void only_the_same_run_is_resumed(void **state)
     others[4].forbidden = one, others[4].forbidden_count = 1;
     others[5].prefix = "a";
     for (size_t i = 0; i < 6; i++) {
-        if (rv_dream(model, targets[i], &others[i], &records, &length, &err) != RV_ERR_USAGE)
+        if (rv_dream(&dreams, model, targets[i], &others[i], &err) != RV_ERR_USAGE)
             fail_msg("%zu was resumed", i);
         assert_non_null(
             strstr(err.message, "holds another run (L1.N5 by reverie, seed 1, 9000"));
-        free(records);
+        rv_dreams_release(&dreams);
     }
     char *after = timeless_file(path);
     assert_string_equal(before, after);
@@ -148,11 +147,11 @@ static void no_run_is_overwritten(void **state)
 {
     (void)state;
     rv_dream_params p = usual(tiny_path("once.jsonl"));
-    char *before = dream_with(model, "L0.N3", &p), *records;
-    size_t length;
+    char *before = dream_with(model, "L0.N3", &p);
+    rv_dreams dreams;
     rv_error err;
     p.progress = refuse_to_dream;
-    assert_int_equal(rv_dream(model, "L0.N3", &p, &records, &length, &err), RV_ERR_USAGE);
+    assert_int_equal(rv_dream(&dreams, model, "L0.N3", &p, &err), RV_ERR_USAGE);
     assert_non_null(strstr(err.message, "holds a run already"));
     char *after = timeless_file(p.output);
     assert_string_equal(before, after);
@@ -167,13 +166,14 @@ static void what_is_no_run_is_left_alone(void **state)
                                         "[1, 2]"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         rv_dream_params p = usual(tiny_path("notes.txt"));
-        char *records, *after;
+        char *after;
+        rv_dreams dreams;
         size_t length;
         rv_error err;
         p.resume = true;
         p.progress = refuse_to_dream;
         tiny_write("notes.txt", texts[i], strlen(texts[i]));
-        assert_int_not_equal(rv_dream(model, "L0.N3", &p, &records, &length, &err), RV_OK);
+        assert_int_not_equal(rv_dream(&dreams, model, "L0.N3", &p, &err), RV_OK);
         assert_non_null(strstr(err.message, "notes.txt"));
         assert_int_equal(rv_read_file(&after, &length, p.output, 1 << 16, &err), RV_OK);
         assert_string_equal(after, texts[i]);
@@ -212,12 +212,11 @@ static void a_journal_of_another_version_is_refused(void **state)
     assert_non_null(file);
     assert_int_equal(fwrite("reverie1", 8, 1, file), 1);
     fclose(file);
-    char *records;
-    size_t length;
+    rv_dreams dreams;
     rv_error err;
-    assert_int_equal(rv_dream(model, "L1.N5", &p, &records, &length, &err), RV_ERR_FORMAT);
+    assert_int_equal(rv_dream(&dreams, model, "L1.N5", &p, &err), RV_ERR_FORMAT);
     assert_non_null(strstr(err.message, "expected a journal of this version"));
-    free(records);
+    rv_dreams_release(&dreams);
 }
 
 /* A limit on the size of files stands for a full disk: writing fails with EFBIG instead of ENOSPC. */
@@ -232,25 +231,24 @@ static void a_full_disk_loses_nothing(void **state)
     p.output = tiny_path("full.jsonl"), p.resume = true;
     // From "not even the corpus fits" to "the last records do not fit".
     for (rlim_t size = 2000; size < 200000; size = size * 3 / 2) {
-        char *records;
-        size_t length;
+        rv_dreams dreams;
         rv_error err;
         unlink(p.output);
         small = before;
         small.rlim_cur = size;
         setrlimit(RLIMIT_FSIZE, &small);
-        rv_status status = rv_dream(model, "L1.N5", &p, &records, &length, &err);
+        rv_status status = rv_dream(&dreams, model, "L1.N5", &p, &err);
         setrlimit(RLIMIT_FSIZE, &before);
         if (status != RV_OK) {
             assert_int_equal(status, RV_ERR_IO);
             assert_non_null(strstr(err.message, "--resume goes on"));
             assert_non_null(strstr(err.message, "cannot write"));
-            char *text = timeless(records, length);
+            char *text = timeless(dreams.records, dreams.length);
             if (count_of(text, "\"type\":\"trajectory\""))
                 assert_true(count_of(text, "\"type\":\"dream\"") > 0);
             free(text);
         }
-        free(records);
+        rv_dreams_release(&dreams);
         char *resumed = dream_with(model, "L1.N5", &p);
         assert_string_equal(resumed, whole);
         free(resumed);

@@ -36,7 +36,7 @@ static size_t all_places(place *out, const char *target)
         rv_error err;
         rv_activations seen;
         assert_int_equal(rv_read_file(&text, &length, files[f], 1 << 16, &err), RV_OK);
-        if (rv_model_activations(model, target, text, length, &seen, &err) != RV_OK)
+        if (rv_model_activations(&seen, model, target, text, length, &err) != RV_OK)
             fail_msg("%s", err.message);
         for (size_t i = SKIP; i < seen.tokens.count; i++)
             out[count++] = (place){seen.tokens.items[i].value, f, i};
@@ -55,13 +55,18 @@ static rv_examples_params usual(void)
     return p;
 }
 
-static rv_examples *find(const char *const *targets, size_t count, const rv_examples_params *p)
+static void forget(rv_examples e)
 {
-    rv_examples *e;
+    rv_examples_release(&e);
+}
+
+static rv_examples find(const char *const *targets, size_t count, const rv_examples_params *p)
+{
+    rv_examples e;
     rv_error err;
     if (rv_examples_find(&e, model, targets, count, p, &err) != RV_OK)
         fail_msg("%s", err.message);
-    assert_int_equal(e->count, count);
+    assert_int_equal(e.count, count);
     return e;
 }
 
@@ -70,10 +75,10 @@ static void the_strongest_places_are_exact(void **state)
     (void)state;
     const char *const targets[] = {"L1.N5", "-L0.N3", "blocks.1.hook_resid_post:7"};
     rv_examples_params p = usual();
-    rv_examples *e = find(targets, 3, &p);
+    rv_examples e = find(targets, 3, &p);
     for (size_t t = 0; t < 3; t++) {
         place places[FILES * 64];
-        const rv_target_examples *x = &e->targets[t];
+        const rv_target_examples *x = &e.targets[t];
         size_t n = all_places(places, *targets[t] == '-' ? targets[t] + 1 : targets[t]);
         double sum = 0, squares = 0;
         for (size_t i = 0; i < n; i++) sum += places[i].value;
@@ -102,7 +107,7 @@ static void the_strongest_places_are_exact(void **state)
             assert_true(fabs(x->quantile[q] - expected) < 1e-6);
         }
     }
-    rv_examples_free(e);
+    forget(e);
 }
 
 /* The offset is that of the first byte shown: the file says the same there. */
@@ -111,9 +116,9 @@ static void offsets_point_into_the_files(void **state)
     (void)state;
     const char *const target = "L1.N5";
     rv_examples_params p = usual();
-    rv_examples *e = find(&target, 1, &p);
-    for (size_t i = 0; i < e->targets[0].high_count; i++) {
-        const rv_example *x = &e->targets[0].high[i];
+    rv_examples e = find(&target, 1, &p);
+    for (size_t i = 0; i < e.targets[0].high_count; i++) {
+        const rv_example *x = &e.targets[0].high[i];
         char *text;
         size_t length, at = x->offset;
         rv_error err;
@@ -124,7 +129,7 @@ static void offsets_point_into_the_files(void **state)
         }
         free(text);
     }
-    rv_examples_free(e);
+    forget(e);
 }
 
 static void many_targets_in_one_pass_are_as_each_alone(void **state)
@@ -133,18 +138,18 @@ static void many_targets_in_one_pass_are_as_each_alone(void **state)
     const char *const targets[] = {"L1.N5", "L0.N7"};
     rv_examples_params p = usual();
     p.before = 7; // not in the index yet
-    rv_examples *together = find(targets, 2, &p);
+    rv_examples together = find(targets, 2, &p);
     setenv("XDG_CACHE_HOME", tiny_path("elsewhere"), 1);
     for (size_t t = 0; t < 2; t++) {
-        rv_examples *alone = find(&targets[t], 1, &p);
-        const rv_target_examples *a = &together->targets[t], *b = &alone->targets[0];
+        rv_examples alone = find(&targets[t], 1, &p);
+        const rv_target_examples *a = &together.targets[t], *b = &alone.targets[0];
         assert_true(a->mean == b->mean && a->deviation == b->deviation);
         for (size_t i = 0; i < a->high_count; i++)
             assert_true(a->high[i].value == b->high[i].value);
-        rv_examples_free(alone);
+        forget(alone);
     }
     setenv("XDG_CACHE_HOME", tiny_path("cache"), 1);
-    rv_examples_free(together);
+    forget(together);
 }
 
 /* ---- the index ---------------------------------------------------------------------------------- */
@@ -165,13 +170,13 @@ static void the_second_question_is_answered_from_the_index(void **state)
     rv_examples_params p = usual();
     p.progress = count_scans;
     scans = 0;
-    rv_examples *first = find(targets, 2, &p);
+    rv_examples first = find(targets, 2, &p);
     assert_true(scans > 0);
     scans = 0;
-    rv_examples *second = find(targets, 2, &p);
+    rv_examples second = find(targets, 2, &p);
     assert_int_equal(scans, 0);
     for (size_t t = 0; t < 2; t++) {
-        const rv_target_examples *a = &first->targets[t], *b = &second->targets[t];
+        const rv_target_examples *a = &first.targets[t], *b = &second.targets[t];
         assert_true(a->mean == b->mean && a->deviation == b->deviation);
         assert_int_equal(a->high_count, b->high_count);
         for (size_t i = 0; i < a->high_count; i++) {
@@ -179,16 +184,16 @@ static void the_second_question_is_answered_from_the_index(void **state)
             assert_int_equal(a->high[i].offset, b->high[i].offset);
         }
     }
-    rv_examples_free(first);
-    rv_examples_free(second);
+    forget(first);
+    forget(second);
     // Another text under the same name is another corpus.
     tiny_write_corpus("changing.txt", 2, 5);
     const char *changing = tiny_path("changing.txt");
     p.corpus = &changing, p.corpus_count = 1;
-    rv_examples_free(find(targets, 1, &p));
+    forget(find(targets, 1, &p));
     tiny_write_corpus("changing.txt", 3, 6);
     scans = 0;
-    rv_examples_free(find(targets, 1, &p));
+    forget(find(targets, 1, &p));
     assert_true(scans > 0);
 }
 
@@ -237,15 +242,15 @@ static void memory_does_not_grow_with_the_corpus(void **state)
     rv_examples_params p = usual();
     p.corpus = &file, p.corpus_count = 1;
     p.progress = watch_memory;
-    rv_examples_free(find(&target, 1, &p));
+    forget(find(&target, 1, &p));
     size_t before = most_resident;
     file = tiny_path("large.txt");
     p.corpus = &file;
     struct stat info;
     assert_int_equal(stat(file, &info), 0);
-    rv_examples *e = find(&target, 1, &p);
-    assert_true(e->targets[0].positions > 100000);
-    rv_examples_free(e);
+    rv_examples e = find(&target, 1, &p);
+    assert_true(e.targets[0].positions > 100000);
+    forget(e);
     if (MEMORY_IS_MEASURABLE) assert_true(most_resident < before + 4 * 1048576);
 }
 
@@ -259,13 +264,13 @@ static void screening_loses_no_place(void **state)
     tiny_write_corpus("screened.txt", 20000, 7);
     const char *file = tiny_path("screened.txt");
     p.corpus = &file, p.corpus_count = 1;
-    rv_examples *screened = find(&target, 1, &p);
+    rv_examples screened = find(&target, 1, &p);
     p.exact = true;
     scans = 0;
     p.progress = count_scans;
-    rv_examples *exact = find(&target, 1, &p);
-    assert_true(scans > 0 || !screened->targets[0].screened); // not answered by the other
-    const rv_target_examples *a = screened->targets, *b = exact->targets;
+    rv_examples exact = find(&target, 1, &p);
+    assert_true(scans > 0 || !screened.targets[0].screened); // not answered by the other
+    const rv_target_examples *a = screened.targets, *b = exact.targets;
     assert_int_equal(a->screened, rv_kernels_select(NULL)->narrow);
     assert_false(b->screened);
     assert_int_equal(a->positions, b->positions);
@@ -281,14 +286,14 @@ static void screening_loses_no_place(void **state)
             assert_int_equal(lists[e][0]->count, lists[e][1]->count);
         }
     }
-    rv_examples_free(screened);
+    forget(screened);
     p.exact = false;
     scans = 0;
     screened = find(&target, 1, &p);
-    assert_false(screened->targets[0].screened); // an exact answer is there now
+    assert_false(screened.targets[0].screened); // an exact answer is there now
     assert_int_equal(scans, 0);
-    rv_examples_free(screened);
-    rv_examples_free(exact);
+    forget(screened);
+    forget(exact);
 }
 
 /* ---- records ---------------------------------------------------------------------------------- */
@@ -301,10 +306,10 @@ static void examples_are_a_run_that_a_report_shows(void **state)
     p.output = tiny_path("examples.jsonl");
     p.top = 4;
     p.command = "reverie examples tiny L1.N5 -L0.N3 -o examples.jsonl";
-    rv_examples *e = find(targets, 2, &p);
+    rv_examples e = find(targets, 2, &p);
     rv_report *report;
     rv_error err;
-    assert_int_equal(rv_report_new(&report, &err), RV_OK);
+    assert_int_equal(rv_report_open(&report, &err), RV_OK);
     assert_int_equal(rv_report_add(report, p.output, &err), RV_OK);
     assert_int_equal(rv_report_count(report).runs, 2);
     char *text;
@@ -313,7 +318,7 @@ static void examples_are_a_run_that_a_report_shows(void **state)
     for (size_t t = 0; t < 2; t++) {
         json_t *subject = json_array_get(subjects, t),
                *examples = json_object_get(subject, "examples");
-        const rv_example *list = t ? e->targets[t].low : e->targets[t].high;
+        const rv_example *list = t ? e.targets[t].low : e.targets[t].high;
         assert_int_equal(json_array_size(examples), 4);
         for (size_t i = 0; i < 4; i++) {
             double g =
@@ -328,8 +333,8 @@ static void examples_are_a_run_that_a_report_shows(void **state)
     assert_non_null(strstr(text, "L0.N3"));
     free(text);
     assert_int_equal(rv_report_page(report, tiny_path("examples.html"), &err), RV_OK);
-    rv_report_free(report);
-    rv_examples_free(e);
+    rv_report_close(report);
+    forget(e);
     assert_int_equal(rv_examples_find(&e, model, targets, 2, &p, &err), RV_ERR_USAGE);
     assert_non_null(strstr(err.message, "holds a run already"));
     assert_true(rv_file_exists(p.output));
@@ -340,7 +345,7 @@ static void wrong_questions_are_explained(void **state)
     (void)state;
     const char *const good = "L1.N5", *const bad = "L9.N5", *nowhere = "/nowhere.txt";
     rv_examples_params p = usual();
-    rv_examples *e;
+    rv_examples e;
     rv_error err;
     p.output = tiny_path("none.jsonl");
     assert_int_equal(rv_examples_find(&e, model, &bad, 1, &p, &err), RV_ERR_USAGE);
@@ -354,7 +359,7 @@ static void wrong_questions_are_explained(void **state)
     assert_non_null(strstr(err.message, "at least one text file"));
     p = usual(), p.before = 0;
     assert_int_equal(rv_examples_find(&e, model, &good, 1, &p, &err), RV_ERR_USAGE);
-    assert_null(e);
+    assert_null(e.targets);
 }
 
 static int set_up(void **state)

@@ -58,7 +58,7 @@ static void the_right_explanation_wins_by_every_way(void **state)
                     .talks = ways[w].talks,
                     .weighs = ways[w].weighs};
         rv_chat *chat = chat_with(&o, ways[w].backend, NULL);
-        rv_explain_params params = rv_explain_params_default();
+        rv_explain_plan params = rv_explain_plan_default();
         params.other = "animals";
         params.written = ways[w].written;
         rv_explained r;
@@ -107,7 +107,7 @@ static void wrong_explanations_score_low_by_every_scorer(void **state)
         rv_evidence e = evidence_of(false);
         oracle o = {.answers = &wrong[i], .answer_count = 1};
         rv_chat *chat = chat_with(&o, &probing, NULL);
-        rv_explain_params params = rv_explain_params_default();
+        rv_explain_plan params = rv_explain_plan_default();
         params.revisions = 0;
         rv_explained r;
         assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
@@ -133,7 +133,7 @@ static void the_second_round_repairs(void **state)
         rv_evidence e = evidence_of(dreams);
         oracle o = {.answers = wrong, .answer_count = 2};
         rv_chat *chat = chat_with(&o, &probing, NULL);
-        rv_explain_params params = rv_explain_params_default();
+        rv_explain_plan params = rv_explain_plan_default();
         rv_explained r;
         assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
         const rv_explanation *best = rv_explained_choice(&r);
@@ -152,7 +152,7 @@ static void failures_are_the_worst_texts(void **state)
     rv_evidence e = evidence_of(false);
     oracle o = {.answers = guesses + 1, .answer_count = 1}; // animals
     rv_chat *chat = chat_with(&o, &probing, NULL);
-    rv_explain_params params = rv_explain_params_default();
+    rv_explain_plan params = rv_explain_plan_default();
     params.revisions = 0;
     rv_explained r;
     assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
@@ -181,7 +181,7 @@ static void the_same_seed_gives_the_same_lines(void **state)
         rv_evidence e = evidence_of(true);
         oracle o = {.answers = guesses, .answer_count = 5};
         rv_chat *chat = chat_with(&o, &probing, NULL);
-        rv_explain_params params = rv_explain_params_default();
+        rv_explain_plan params = rv_explain_plan_default();
         rv_explained r;
         assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_OK);
         rv_explained_about about = {"corpus and dreams", RV_STYLE_PAIRS, "a", "b", 1};
@@ -209,7 +209,7 @@ static void what_was_found_survives_trouble(void **state)
         rv_evidence e = evidence_of(true);
         oracle o = {.answers = guesses, .answer_count = 5, .fail_after = after};
         rv_chat *chat = chat_with(&o, &probing, NULL);
-        rv_explain_params params = rv_explain_params_default();
+        rv_explain_plan params = rv_explain_plan_default();
         rv_explained r;
         rv_error err;
         assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, &err),
@@ -237,7 +237,7 @@ static void a_spent_budget_keeps_what_was_bought(void **state)
     rv_chat_options options = rv_chat_options_default();
     options.budget_requests = 30;
     rv_chat *chat = chat_with(&o, &probing, &options);
-    rv_explain_params params = rv_explain_params_default();
+    rv_explain_plan params = rv_explain_plan_default();
     rv_explained r;
     rv_error err;
     assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, &err), RV_ERR_CANCELLED);
@@ -261,7 +261,7 @@ static void the_user_can_stop(void **state)
     rv_evidence e = evidence_of(true);
     oracle o = {.answers = guesses, .answer_count = 5};
     rv_chat *chat = chat_with(&o, &probing, NULL);
-    rv_explain_params params = rv_explain_params_default();
+    rv_explain_plan params = rv_explain_plan_default();
     params.progress = stop_at_thirty;
     rv_explained r;
     assert_int_equal(rv_explain_evidence(&r, &e, chat, chat, &params, NULL), RV_ERR_CANCELLED);
@@ -277,7 +277,7 @@ static void a_model_that_says_nothing_is_told(void **state)
     rv_evidence e = evidence_of(false);
     oracle o = {.answers = guesses, .answer_count = 5}, lost = {.is_lost = true};
     rv_chat *good = chat_with(&o, &writing, NULL), *bad = chat_with(&lost, &writing, NULL);
-    rv_explain_params params = rv_explain_params_default();
+    rv_explain_plan params = rv_explain_plan_default();
     rv_explained r;
     rv_error err;
     assert_int_equal(rv_explain_evidence(&r, &e, bad, good, &params, &err), RV_ERR_FORMAT);
@@ -301,7 +301,7 @@ static void evidence_that_cannot_be_scored_is_refused(void **state)
     (void)state;
     oracle o = {.answers = guesses, .answer_count = 5};
     rv_chat *chat = chat_with(&o, &probing, NULL);
-    rv_explain_params params = rv_explain_params_default();
+    rv_explain_plan params = rv_explain_plan_default();
     rv_explained r;
     rv_error err;
     rv_evidence e = evidence_of(false);
@@ -336,7 +336,7 @@ static void a_dry_run_goes_the_whole_way(void **state)
     for (int way = 0; way < 2; way++) {
         rv_evidence e = evidence_of(true);
         rv_chat *chat = chat_with(&o, way ? &writing : &probing, &options);
-        rv_explain_params params = rv_explain_params_default();
+        rv_explain_plan params = rv_explain_plan_default();
         rv_explained r;
         rv_error err;
         if (rv_explain_evidence(&r, &e, chat, chat, &params, &err) != RV_OK)

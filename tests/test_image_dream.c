@@ -14,11 +14,16 @@
 #include "reverie/image.h"
 #include "vision/idx.h"
 
-static rv_image_gallery *dream(rv_image_dream_params params)
+static void forget(rv_image_gallery gallery)
 {
-    rv_image_gallery *gallery;
+    rv_image_gallery_release(&gallery);
+}
+
+static rv_image_gallery dream(rv_image_dream_params params)
+{
+    rv_image_gallery gallery;
     rv_error err;
-    if (rv_image_dream_all(&gallery, &params, &err) != RV_OK) fail_msg("%s", err.message);
+    if (rv_image_dream(&gallery, &params, &err) != RV_OK) fail_msg("%s", err.message);
     return gallery;
 }
 
@@ -32,25 +37,25 @@ static void latent_dreams_of(const char *weights, int class, size_t starts)
     params.only = class;
     params.starts = starts;
     params.threads = 2;
-    rv_image_gallery *gallery = dream(params);
-    assert_int_equal(gallery->targets, 1);
-    assert_false(gallery->whole_set);
-    const rv_image_dream *latent = rv_image_gallery_best(gallery, 0, RV_IMAGE_LATENT);
-    const rv_image_dream *naive = rv_image_gallery_best(gallery, 0, RV_IMAGE_NAIVE);
+    rv_image_gallery gallery = dream(params);
+    assert_int_equal(gallery.targets, 1);
+    assert_false(gallery.whole_set);
+    const rv_image_picture *latent = rv_image_gallery_best(&gallery, 0, RV_IMAGE_LATENT);
+    const rv_image_picture *naive = rv_image_gallery_best(&gallery, 0, RV_IMAGE_NAIVE);
     double attacked, judge;
-    rv_image_gallery_median(&attacked, &judge, gallery, 0, RV_IMAGE_LATENT);
+    rv_image_gallery_median(&attacked, &judge, &gallery, 0, RV_IMAGE_LATENT);
     if (latent->attacked < 0.9999 || latent->judge < 0.999 || attacked < 0.999 ||
         judge < 0.99 || latent->distance_rank > 0.9 || latent->neighbour_label != class)
         fail_msg("%s, %s: attacked %.6f, judge %.6f, medians %.6f and %.6f, distance rank "
                  "%.2f, neighbour %s",
-                 gallery->dataset, gallery->target_name[0], latent->attacked, latent->judge,
+                 gallery.dataset, gallery.target_name[0], latent->attacked, latent->judge,
                  attacked, judge, latent->distance_rank,
-                 gallery->class_name[latent->neighbour_label]);
+                 gallery.class_name[latent->neighbour_label]);
     assert_true(naive->attacked > 0.999);
     assert_true(naive->judge < latent->judge);
     assert_true(naive->distance_rank > 0.9);
     assert_true(naive->reencoding > 2 * latent->reencoding);
-    rv_image_gallery_free(gallery);
+    forget(gallery);
 }
 
 static void digits_are_digits(void **state)
@@ -78,12 +83,12 @@ static void shipped_neighbours_are_the_nearest_of_the_default_dreams(void **stat
     params.weights = "assets/images/mnist";
     params.only = 2;
     params.threads = 2;
-    rv_image_gallery *gallery = dream(params);
-    const rv_image_dream *d = rv_image_gallery_best(gallery, 0, RV_IMAGE_LATENT);
+    rv_image_gallery gallery = dream(params);
+    const rv_image_picture *d = rv_image_gallery_best(&gallery, 0, RV_IMAGE_LATENT);
     // Another processor's rounding may pick another start; its image is near all the same.
     assert_true(d->distance < 4.8);
     assert_int_equal(d->neighbour_label, 2);
-    rv_image_gallery_free(gallery);
+    forget(gallery);
 }
 
 static void the_same_seed_dreams_the_same_at_any_number_of_threads(void **state)
@@ -94,18 +99,18 @@ static void the_same_seed_dreams_the_same_at_any_number_of_threads(void **state)
     params.only = 7;
     params.starts = 2;
     params.steps = 6;
-    rv_image_gallery *one = dream(params);
+    rv_image_gallery one = dream(params);
     params.threads = 2;
-    rv_image_gallery *two = dream(params);
+    rv_image_gallery two = dream(params);
     params.seed = 2;
-    rv_image_gallery *other = dream(params);
-    const size_t bytes = 2 * RV_IMAGE_METHODS * sizeof *one->dreams;
-    assert_memory_equal(one->dreams, two->dreams, bytes);
-    assert_memory_not_equal(one->dreams, other->dreams, bytes);
-    assert_string_equal(one->target_name[0], "7");
-    rv_image_gallery_free(one);
-    rv_image_gallery_free(two);
-    rv_image_gallery_free(other);
+    rv_image_gallery other = dream(params);
+    const size_t bytes = 2 * RV_IMAGE_METHODS * sizeof *one.dreams;
+    assert_memory_equal(one.dreams, two.dreams, bytes);
+    assert_memory_not_equal(one.dreams, other.dreams, bytes);
+    assert_string_equal(one.target_name[0], "7");
+    forget(one);
+    forget(two);
+    forget(other);
 }
 
 static void units_are_dreamed_of_too(void **state)
@@ -116,24 +121,24 @@ static void units_are_dreamed_of_too(void **state)
     params.unit = "relu3:4";
     params.starts = 2;
     params.steps = 40;
-    rv_image_gallery *gallery = dream(params);
-    assert_true(gallery->units);
-    assert_int_equal(gallery->targets, 1);
-    const rv_image_dream *d = rv_image_gallery_best(gallery, 0, RV_IMAGE_LATENT);
+    rv_image_gallery gallery = dream(params);
+    assert_true(gallery.units);
+    assert_int_equal(gallery.targets, 1);
+    const rv_image_picture *d = rv_image_gallery_best(&gallery, 0, RV_IMAGE_LATENT);
     assert_true(isnan(d->attacked));
     params.steps = 1;
-    rv_image_gallery *start = dream(params);
-    assert_true(d->value > 1.5 * rv_image_gallery_best(start, 0, RV_IMAGE_LATENT)->value);
-    rv_image_gallery_free(gallery);
-    rv_image_gallery_free(start);
+    rv_image_gallery start = dream(params);
+    assert_true(d->value > 1.5 * rv_image_gallery_best(&start, 0, RV_IMAGE_LATENT)->value);
+    forget(gallery);
+    forget(start);
 }
 
 static void refuses(rv_image_dream_params params, rv_status status, const char *words)
 {
-    rv_image_gallery *gallery;
+    rv_image_gallery gallery;
     rv_error err = {0};
-    assert_int_equal(rv_image_dream_all(&gallery, &params, &err), status);
-    assert_null(gallery);
+    assert_int_equal(rv_image_dream(&gallery, &params, &err), status);
+    assert_null(gallery.dreams);
     if (!strstr(err.message, words)) fail_msg("'%s' does not say '%s'", err.message, words);
 }
 
@@ -204,9 +209,9 @@ static void galleries_are_written_whole(void **state)
     params.only = 3;
     params.starts = 2;
     params.steps = 4;
-    rv_image_gallery *gallery = dream(params);
+    rv_image_gallery gallery = dream(params);
     rv_error err;
-    assert_int_equal(rv_image_gallery_write(gallery, folder, &err), RV_OK);
+    assert_int_equal(rv_image_gallery_write(&gallery, folder, &err), RV_OK);
     const char *const names[] = {"dreams.html", "dreams.png", "dreams.jsonl"};
     char *bytes;
     size_t length;
@@ -221,8 +226,8 @@ static void galleries_are_written_whole(void **state)
         unlink(path);
     }
     assert_int_equal(rmdir(folder), 0);
-    assert_int_equal(rv_image_gallery_write(gallery, "/dev/full/x", &err), RV_ERR_IO);
-    rv_image_gallery_free(gallery);
+    assert_int_equal(rv_image_gallery_write(&gallery, "/dev/full/x", &err), RV_ERR_IO);
+    forget(gallery);
 }
 
 int main(void)

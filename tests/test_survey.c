@@ -10,9 +10,14 @@ enum { TOP = 5 };
 static rv_model *model;
 static const char *file;
 
-static rv_survey_summary *survey(const rv_survey_params *p)
+static void drop(rv_survey_summary s)
 {
-    rv_survey_summary *s;
+    rv_survey_summary_release(&s);
+}
+
+static rv_survey_summary survey(const rv_survey_params *p)
+{
+    rv_survey_summary s;
     rv_error err;
     if (rv_survey_corpus(&s, model, p, &err) != RV_OK) fail_msg("%s", err.message);
     return s;
@@ -28,10 +33,15 @@ static rv_survey_params usual(const char *output)
 }
 
 /* The exact examples of a target; the only token shown is the strong one. */
-static rv_examples *examples_of(const char *target)
+static void forget(rv_examples e)
+{
+    rv_examples_release(&e);
+}
+
+static rv_examples examples_of(const char *target)
 {
     rv_examples_params p = rv_examples_params_default();
-    rv_examples *e;
+    rv_examples e;
     rv_error err;
     p.corpus = &file, p.corpus_count = 1;
     p.before = 1;
@@ -69,8 +79,8 @@ static void check_file(const char *path, bool exact)
         json_t *n = json_loads(line, 0, NULL);
         assert_non_null(n);
         if (count++ % 7 == 0) {
-            rv_examples *e = examples_of(json_string_value(json_object_get(n, "target")));
-            const rv_target_examples *x = e->targets;
+            rv_examples e = examples_of(json_string_value(json_object_get(n, "target")));
+            const rv_target_examples *x = e.targets;
             double mean = json_number_value(json_object_get(n, "mean")),
                    deviation = json_number_value(json_object_get(n, "deviation")),
                    tolerance = exact ? 0 : 0.2 * x->deviation;
@@ -78,7 +88,7 @@ static void check_file(const char *path, bool exact)
             assert_true(fabs(deviation / x->deviation - 1) < (exact ? 1e-4 : 0.01));
             compare_places(json_object_get(n, "high"), x->high, tolerance);
             compare_places(json_object_get(n, "low"), x->low, tolerance);
-            rv_examples_free(e);
+            forget(e);
         }
         json_decref(n);
     }
@@ -91,10 +101,10 @@ static void every_neuron_has_its_exact_places(void **state)
 {
     (void)state;
     rv_survey_params p = usual(tiny_path("survey.jsonl"));
-    rv_survey_summary *s = survey(&p);
-    assert_false(s->narrow);
+    rv_survey_summary s = survey(&p);
+    assert_false(s.narrow);
     check_file(p.output, true);
-    rv_survey_summary_free(s);
+    drop(s);
 }
 
 static void bf16_is_close(void **state)
@@ -102,7 +112,7 @@ static void bf16_is_close(void **state)
     (void)state;
     rv_survey_params p = usual(tiny_path("fast.jsonl"));
     p.fast = true;
-    rv_survey_summary_free(survey(&p));
+    drop(survey(&p));
     check_file(p.output, false);
 }
 
@@ -111,21 +121,21 @@ static void peaks_are_what_stands_out_most(void **state)
     (void)state;
     rv_survey_params p = usual(NULL);
     p.peaks = 3;
-    rv_survey_summary *s = survey(&p);
-    assert_int_equal(s->peak_count, 3);
+    rv_survey_summary s = survey(&p);
+    assert_int_equal(s.peak_count, 3);
     for (size_t i = 0; i < 3; i++) {
-        const rv_survey_peak *k = &s->peaks[i];
+        const rv_survey_peak *k = &s.peaks[i];
         char target[32];
         snprintf(target, sizeof target, "L%d.N%d", (int)k->layer, (int)k->neuron);
-        rv_examples *e = examples_of(target);
-        const rv_example *x = k->g > 0 ? e->targets->high : e->targets->low;
+        rv_examples e = examples_of(target);
+        const rv_example *x = k->g > 0 ? e.targets->high : e.targets->low;
         assert_true(fabs(k->g - x->g) < 1e-3);
         assert_true((float)k->value == (float)x->value);
         assert_int_equal(k->offset, x->offset);
-        if (i) assert_true(fabs(k->g) <= fabs(s->peaks[i - 1].g));
-        rv_examples_free(e);
+        if (i) assert_true(fabs(k->g) <= fabs(s.peaks[i - 1].g));
+        forget(e);
     }
-    rv_survey_summary_free(s);
+    drop(s);
 }
 
 static void threads_change_nothing(void **state)
@@ -136,10 +146,10 @@ static void threads_change_nothing(void **state)
     char *a, *b;
     size_t a_length, b_length;
     rv_error err;
-    rv_survey_summary_free(survey(&p));
+    drop(survey(&p));
     model = two;
     p.output = tiny_path("two.jsonl");
-    rv_survey_summary_free(survey(&p));
+    drop(survey(&p));
     model = one;
     rv_model_close(two);
     assert_int_equal(rv_read_file(&a, &a_length, tiny_path("one.jsonl"), 1 << 24, &err), RV_OK);
@@ -154,7 +164,7 @@ static void wrong_questions_are_explained(void **state)
 {
     (void)state;
     rv_survey_params p = usual(tiny_path("none.jsonl"));
-    rv_survey_summary *s;
+    rv_survey_summary s;
     rv_error err;
     p.corpus_count = 0;
     assert_int_equal(rv_survey_corpus(&s, model, &p, &err), RV_ERR_USAGE);
@@ -167,7 +177,7 @@ static void wrong_questions_are_explained(void **state)
     assert_int_equal(rv_survey_corpus(&s, model, &p, &err), RV_ERR_USAGE);
     assert_non_null(strstr(err.message, "give a longer text"));
     assert_false(rv_file_exists(p.output));
-    assert_null(s);
+    assert_null(s.peaks);
 }
 
 static int set_up(void **state)

@@ -137,18 +137,21 @@ static void texts_go_through(void **state)
     rv_reconstruction r;
     rv_interpolation way;
     rv_autoencoder_card card;
+    rv_reconstruct_params noisy = rv_reconstruct_params_default();
+    rv_evaluate_params how = rv_evaluate_params_default();
     char *json;
     if (rv_autoencoder_open(&ae, tiny_path("whole-inner"), NULL, NULL, &err) != RV_OK)
         fail_msg("%s", err.message);
-    if (rv_autoencoder_reconstruct(&r, ae, "the hen and", 11, 0.1, 1, &err) != RV_OK)
+    noisy.noise = 0.1;
+    if (rv_autoencoder_reconstruct(&r, ae, "the hen and", 11, &noisy, &err) != RV_OK)
         fail_msg("%s", err.message);
     assert_true(r.same <= r.tokens && r.length > 0 && isfinite(r.cycle));
     assert_int_equal(rv_reconstruction_json(&json, &r, &err), RV_OK);
     free(json);
     rv_reconstruction_release(&r);
-    assert_int_equal(rv_autoencoder_reconstruct(&r, ae, "", 0, 0, 1, &err), RV_ERR_USAGE);
+    assert_int_equal(rv_autoencoder_reconstruct(&r, ae, "", 0, NULL, &err), RV_ERR_USAGE);
     assert_int_equal(
-        rv_autoencoder_reconstruct(&r, ae, "the hen and the heron in the sea", 32, 0, 1, &err),
+        rv_autoencoder_reconstruct(&r, ae, "the hen and the heron in the sea", 32, NULL, &err),
         RV_ERR_USAGE);
     if (rv_autoencoder_interpolate(&way, ae, "the hen", 7, "Robin in", 8, 3, &err) != RV_OK)
         fail_msg("%s", err.message);
@@ -157,16 +160,16 @@ static void texts_go_through(void **state)
     free(json);
     rv_interpolation_release(&way);
     const char *file = tiny_path("corpus.txt");
-    if (rv_autoencoder_evaluate(&card, ae, &file, 1, 8, 0, 1, NULL, NULL, &err) != RV_OK)
-        fail_msg("%s", err.message);
+    how.corpus = &file, how.corpus_count = 1, how.texts = 8, how.noise = 0;
+    if (rv_autoencoder_evaluate(&card, ae, &how, &err) != RV_OK) fail_msg("%s", err.message);
     assert_int_equal(card.length_count, 2);             // 8 and 12 tokens
     for (size_t kind = 0; kind < RV_CARD_TEXTS; kind++) // tried under no noise: the same twice
         assert_true(card.tokens[kind][1][RV_CARD_WRITTEN] ==
                     card.tokens[kind][1][RV_CARD_NOISY]);
-    assert_int_equal(rv_autoencoder_evaluate(&card, ae, &file, 1, 8, NAN, 1, NULL, NULL, &err),
-                     RV_ERR_USAGE);
-    assert_int_equal(rv_autoencoder_evaluate(&card, ae, &file, 1, 8, -1, 1, NULL, NULL, &err),
-                     RV_OK);
+    how.noise = NAN;
+    assert_int_equal(rv_autoencoder_evaluate(&card, ae, &how, &err), RV_ERR_USAGE);
+    how.noise = -1;
+    assert_int_equal(rv_autoencoder_evaluate(&card, ae, &how, &err), RV_OK);
     assert_true(card.tried == card.noise);
     assert_true(card.inner && card.explained < 1 && isfinite(card.spliced) &&
                 isfinite(card.by_mean) && card.real > 0);

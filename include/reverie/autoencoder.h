@@ -11,7 +11,7 @@
  *     rv_autoencoder *ae;
  *     if (rv_autoencoder_open(&ae, "smollm2-autoencoder", NULL, NULL, &err) != RV_OK) ...
  *     rv_reconstruction r;
- *     rv_autoencoder_reconstruct(&r, ae, text, length, 0, 1, &err);
+ *     rv_autoencoder_reconstruct(&r, ae, text, length, NULL, &err);
  *
  * The encoder reads the model's rows at a site, the token embeddings or the residual stream before a layer; the
  * decoder writes tokens, its word added to what the language model expects next. */
@@ -27,6 +27,7 @@ extern "C" {
 /* ---- training -------------------------------------------------------------------------------- */
 
 typedef struct rv_autoencoder_train_params {
+    size_t size; /* set by the _default function; see reverie/core.h */
     const char *model;
     const char *site;          /* "embed" or "blocks.L.hook_resid_pre" */
     const char *const *corpus; /* text files, one text a line */
@@ -53,9 +54,10 @@ typedef struct rv_autoencoder_train_params {
     uint64_t seed;
     int threads; /* 0: all processors; the weights do not depend on it */
     rv_progress_fn progress;
+    void *progress_context;
     /* A held-out text and how it came back, now and then. May be NULL. */
     void (*sample)(void *context, const char *text, const char *back);
-    void *context;
+    void *sample_context;
 } rv_autoencoder_train_params;
 
 RV_API rv_autoencoder_train_params rv_autoencoder_train_params_default(void);
@@ -82,6 +84,11 @@ RV_API rv_status rv_autoencoder_train(rv_autoencoder_training *out,
                                       const rv_autoencoder_train_params *params, rv_error *err);
 RV_API void rv_autoencoder_training_release(rv_autoencoder_training *training);
 
+/* An object in a line for every point of the curve, and one for the training (docs/formats.md). */
+RV_API rv_status rv_autoencoder_training_json(char **out,
+                                              const rv_autoencoder_training *training,
+                                              rv_error *err);
+
 /* ---- use ------------------------------------------------------------------------------------- */
 
 typedef struct rv_autoencoder rv_autoencoder;
@@ -104,11 +111,18 @@ typedef struct rv_reconstruction {
         back_cross_entropy; /* nats a token under the model: text, what was written */
 } rv_reconstruction;
 
-/* A text of at most as many tokens as the autoencoder was made for, encoded, put under noise of this
- * deviation (0: none), and written again. */
+typedef struct rv_reconstruct_params {
+    size_t size;  /* set by the _default function; see reverie/core.h */
+    double noise; /* deviation of the noise that the latent is put under; 0: none */
+    uint64_t seed;
+} rv_reconstruct_params;
+
+RV_API rv_reconstruct_params rv_reconstruct_params_default(void);
+
+/* A text of at most as many tokens as the autoencoder was made for, encoded and written again. */
 RV_API rv_status rv_autoencoder_reconstruct(rv_reconstruction *out, rv_autoencoder *ae,
-                                            const char *text, size_t length, double noise,
-                                            uint64_t seed, rv_error *err);
+                                            const char *text, size_t length,
+                                            const rv_reconstruct_params *params, rv_error *err);
 RV_API void rv_reconstruction_release(rv_reconstruction *reconstruction);
 
 typedef struct rv_interpolation {
@@ -169,12 +183,21 @@ typedef struct rv_autoencoder_card {
     double spliced, by_mean; /* the model's loss with the written rows there; with their mean */
 } rv_autoencoder_card;
 
-/* corpus: text that it was not trained on. texts: of every kind and length (0: 64). noise: deviation of what the
- * latents are tried under; negative: as in training. */
+typedef struct rv_evaluate_params {
+    size_t size;               /* set by the _default function; see reverie/core.h */
+    const char *const *corpus; /* text files that it was not trained on */
+    size_t corpus_count;
+    size_t texts; /* of every kind and length */
+    double noise; /* deviation of what the latents are tried under; negative: as in training */
+    uint64_t seed;
+    rv_progress_fn progress;
+    void *progress_context;
+} rv_evaluate_params;
+
+RV_API rv_evaluate_params rv_evaluate_params_default(void);
+
 RV_API rv_status rv_autoencoder_evaluate(rv_autoencoder_card *out, rv_autoencoder *ae,
-                                         const char *const *corpus, size_t corpus_count,
-                                         size_t texts, double noise, uint64_t seed,
-                                         rv_progress_fn progress, void *context, rv_error *err);
+                                         const rv_evaluate_params *params, rv_error *err);
 
 /* ---- the same as JSON, one object each, malloc'ed ---------------------------------------------- */
 

@@ -54,6 +54,18 @@ typedef struct rv_progress {
 
 typedef bool (*rv_progress_fn)(void *context, const rv_progress *event);
 
+/* How every header reads:
+ *
+ *   rv_NOUN_params params = rv_NOUN_params_default();
+ *   rv_NOUN noun;
+ *   rv_status status = rv_VERB(&noun, model, inputs..., &params, &err);
+ *   rv_NOUN_json(&text, &noun, &err);      // one object as text; free() it
+ *   rv_NOUN_release(&noun);                // also after a failure, and twice
+ *
+ * Outputs stand first, then the handle, inputs, params, the error last; params and the error may be NULL. What has
+ * a _close is a handle. `size` in params says which version of the struct a program was compiled with: a newer
+ * library gives the fields that it does not know their defaults. Strings inside a result live as long as it does. */
+
 #ifdef __cplusplus
 }
 #endif

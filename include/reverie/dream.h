@@ -2,8 +2,10 @@
  *
  *     rv_dream_params params = rv_dream_params_default();
  *     params.corpus = files, params.corpus_count = 1;
- *     char *records;                          // JSON lines, docs/formats.md "Run records"
- *     rv_dream(model, "L5.N131", &params, &records, &length, &err);
+ *     rv_dreams dreams;
+ *     rv_dream(&dreams, model, "L5.N131", &params, &err);
+ *     fwrite(dreams.records, 1, dreams.length, stdout);
+ *     rv_dreams_release(&dreams);
  *
  * Everything found is in the records; given `output`, they are on the disk as they come, and an interrupted
  * run goes on where it stopped. */
@@ -17,6 +19,7 @@ extern "C" {
 #endif
 
 typedef struct rv_dream_params {
+    size_t size;        /* set by the _default function; see reverie/core.h */
     const char *method; /* rv_dream_methods() */
     uint64_t seed;
     uint64_t budget;      /* forward tokens */
@@ -53,11 +56,21 @@ typedef struct rv_dream_params {
 
 RV_API rv_dream_params rv_dream_params_default(void);
 
-/* *records: JSON lines, malloc'ed. After RV_ERR_CANCELLED they hold what was found until then. */
-RV_API rv_status rv_dream(rv_model *model, const char *target, const rv_dream_params *params,
-                          char **records, size_t *length, rv_error *err);
+typedef struct rv_dreams {
+    char *
+        records; /* JSON lines (docs/formats.md, "Run records"): `length` bytes and a NUL; NULL: none */
+    size_t length;
+} rv_dreams;
 
-/* Names and one-line summaries of the dreamers; NULL from `index` = count on. */
+/* After a failure (the user, a full disk) the records hold what was found until then. */
+RV_API rv_status rv_dream(rv_dreams *out, rv_model *model, const char *target,
+                          const rv_dream_params *params, rv_error *err);
+RV_API void rv_dreams_release(rv_dreams *dreams);
+
+/* docs/formats.md, "dream": where it comes from, and the dreams as a list. */
+RV_API rv_status rv_dreams_json(char **out, const rv_dreams *dreams, rv_error *err);
+
+/* Names and one-line summaries of the dreamers; NULL from `index` = count on. Static. */
 RV_API const char *rv_dream_method(size_t index, const char **summary);
 
 #ifdef __cplusplus

@@ -3,7 +3,7 @@
  *     const char *targets[] = {"L5.N131", "L7.N9"}, *files[] = {"texts.txt"};
  *     rv_examples_params params = rv_examples_params_default();
  *     params.corpus = files, params.corpus_count = 1;
- *     rv_examples *examples;
+ *     rv_examples examples;
  *     rv_examples_find(&examples, model, targets, 2, &params, &err);
  *
  * What was asked once about a model, a corpus and a target is answered from the cache folder. */
@@ -17,13 +17,14 @@ extern "C" {
 #endif
 
 typedef struct rv_examples_params {
+    size_t size;               /* set by the _default function; see reverie/core.h */
     const char *const *corpus; /* text files */
     size_t corpus_count;
     uint64_t corpus_tokens; /* read at most so many; 0: all */
     uint64_t before;        /* tokens shown up to the strong one, it included */
     bool exact;             /* never screen in bf16 */
     const char *output;     /* run file (docs/formats.md), a run for each target; NULL: none */
-    uint64_t top;           /* places of each target that it holds, at most 64 */
+    uint64_t top;           /* places of each target that it and the JSON hold, at most 64 */
     const char *command;    /* the command line, for it; NULL: none */
     rv_progress_fn progress;
     void *progress_context;
@@ -65,14 +66,18 @@ typedef struct rv_target_examples {
 typedef struct rv_examples {
     rv_target_examples *targets;
     size_t count;
+    uint64_t shown; /* params->top: what rv_examples_json tells of each end */
 } rv_examples;
 
 /* Positions at the start of a window are left out, position 0 above all. A sign before a target changes
  * nothing: both ends are always given. The model must outlive the examples. */
-RV_API rv_status rv_examples_find(rv_examples **out, rv_model *model,
-                                  const char *const *targets, size_t count,
-                                  const rv_examples_params *params, rv_error *err);
-RV_API void rv_examples_free(rv_examples *examples); /* NULL is fine */
+RV_API rv_status rv_examples_find(rv_examples *out, rv_model *model, const char *const *targets,
+                                  size_t count, const rv_examples_params *params,
+                                  rv_error *err);
+RV_API void rv_examples_release(rv_examples *examples);
+
+/* docs/formats.md, "examples". */
+RV_API rv_status rv_examples_json(char **out, const rv_examples *examples, rv_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,11 +1,11 @@
 /* Explaining what a neuron does, and scoring the explanation.
  *
- *     rv_explain_options options = rv_explain_options_default();
+ *     rv_explain_params params = rv_explain_params_default();
  *     const char *records[] = {"neuron.json"};
- *     options.records = records, options.record_count = 1;
- *     options.with = "https://api.openai.com/v1#gpt-4o-mini";      // key: OPENAI_API_KEY
+ *     params.records = records, params.record_count = 1;
+ *     params.with = "https://api.openai.com/v1#gpt-4o-mini";      // key: OPENAI_API_KEY
  *     rv_explained result;
- *     status = rv_explain(&result, "gpt2-xl", "L5.N131", &options, &err);
+ *     status = rv_explain(&result, "gpt2-xl", "L5.N131", &params, &err);
  *     for (size_t i = 0; i < result.count; i++) ... result.explanations[i].text ...
  *     rv_explained_release(&result);                          // also after a failure
  *
@@ -71,7 +71,8 @@ typedef struct rv_explained {
     void *evidence;
 } rv_explained;
 
-typedef struct rv_explain_options {
+typedef struct rv_explain_params {
+    size_t size; /* set by the _default function; see reverie/core.h */
     /* Where the evidence is. Files: an OpenAI NeuronRecord, a Neuronpedia feature, or a folder of its
      * export (then the target's index is looked up). Runs: what `reverie dream` wrote. Corpus: text
      * files, for which the model is opened. */
@@ -120,16 +121,19 @@ typedef struct rv_explain_options {
     int threads;                   /* of local models; 0: all processors */
     rv_progress_fn progress;
     void *progress_context;
-} rv_explain_options;
+} rv_explain_params;
 
-RV_API rv_explain_options rv_explain_options_default(void);
+RV_API rv_explain_params rv_explain_params_default(void);
 
 /* model: opened only where a corpus is to be read; otherwise it is just a name. target may be NULL
  * where one records file says which neuron it is about. After a failure (the budget, the network, the
  * user) *out holds what was found and scored before; it is to be released in any case. */
 RV_API rv_status rv_explain(rv_explained *out, const char *model, const char *target,
-                            const rv_explain_options *options, rv_error *err);
+                            const rv_explain_params *params, rv_error *err);
 RV_API void rv_explained_release(rv_explained *explained);
+
+/* The records: an object in a line each. */
+RV_API rv_status rv_explained_json(char **out, const rv_explained *explained, rv_error *err);
 
 #ifdef __cplusplus
 }

@@ -17,6 +17,7 @@ extern "C" {
 
 /* NULL members are taken from the environment, as huggingface_hub does. */
 typedef struct rv_get_params {
+    size_t size;          /* set by the _default function; see reverie/core.h */
     const char *cache;    /* else HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub */
     const char *endpoint; /* else HF_ENDPOINT, https://huggingface.co */
     /* Else HF_TOKEN, the file HF_TOKEN_PATH or HF_HOME/token; "" for none. It is sent to the
@@ -57,6 +58,9 @@ typedef struct rv_get_result {
 RV_API rv_status rv_get(rv_get_result *out, const char *name, const rv_get_params *params,
                         rv_error *err);
 RV_API void rv_get_result_release(rv_get_result *result);
+
+/* docs/formats.md, "get". */
+RV_API rv_status rv_get_result_json(char **out, const rv_get_result *result, rv_error *err);
 
 #ifdef __cplusplus
 }

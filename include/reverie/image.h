@@ -3,10 +3,10 @@
  *
  *     rv_image_dream_params params = rv_image_dream_params_default();
  *     params.weights = "assets/images/mnist";
- *     rv_image_gallery *gallery;
- *     if (rv_image_dream_all(&gallery, &params, &err) != RV_OK) ...
- *     rv_image_gallery_write(gallery, "dreams", &err);      // dreams/dreams.html, .png, .jsonl
- *     rv_image_gallery_free(gallery);
+ *     rv_image_gallery gallery;
+ *     if (rv_image_dream(&gallery, &params, &err) != RV_OK) ...
+ *     rv_image_gallery_write(&gallery, "dreams", &err);      // dreams/dreams.html, .png, .jsonl
+ *     rv_image_gallery_release(&gallery);
  *
  * Images are 28 x 28 grey pixels of ten classes, in IDX files as MNIST ships them. */
 #ifndef REVERIE_IMAGE_H
@@ -32,7 +32,10 @@ typedef enum rv_image_model {
     RV_IMAGE_AUTOENCODER
 } rv_image_model;
 
+RV_API const char *rv_image_model_name(rv_image_model model); /* "classifier", ... */
+
 typedef struct rv_image_train_params {
+    size_t size; /* set by the _default function; see reverie/core.h */
     rv_image_model model;
     const char *data;   /* folder with train-images-idx3-ubyte, train-labels-idx1-ubyte and the
                          * same for t10k, each plain or with .gz */
@@ -43,7 +46,7 @@ typedef struct rv_image_train_params {
     double rate; /* the largest learning rate */
     int threads; /* 1 or more; the weights do not depend on it */
     rv_progress_fn progress;
-    void *context;
+    void *progress_context;
 } rv_image_train_params;
 
 RV_API rv_image_train_params rv_image_train_params_default(rv_image_model model);
@@ -54,6 +57,8 @@ typedef struct rv_image_epoch {
 } rv_image_epoch;
 
 typedef struct rv_image_training {
+    rv_image_model model;
+    uint64_t seed;
     char dataset[32]; /* "MNIST", "Fashion-MNIST" or "images" */
     size_t parameters;
     rv_image_epoch *curve; /* (epochs), owned */
@@ -68,6 +73,10 @@ RV_API rv_status rv_image_train(rv_image_training *out, const rv_image_train_par
                                 rv_error *err);
 RV_API void rv_image_training_release(rv_image_training *training);
 
+/* An object in a line for every epoch, and one for the training (docs/formats.md). */
+RV_API rv_status rv_image_training_json(char **out, const rv_image_training *training,
+                                        rv_error *err);
+
 /* ---- dreaming -------------------------------------------------------------------------------- */
 
 typedef enum rv_image_method {
@@ -80,6 +89,7 @@ typedef enum rv_image_method {
 RV_API const char *rv_image_method_name(rv_image_method method);
 
 typedef struct rv_image_dream_params {
+    size_t size; /* set by the _default function; see reverie/core.h */
     const char
         *weights;     /* folder with classifier, judge, autoencoder (.safetensors) and, for use
                           * without data, neighbours-images-idx3-ubyte.gz and -labels-idx1- */
@@ -90,7 +100,7 @@ typedef struct rv_image_dream_params {
     uint64_t seed;
     int threads; /* the dreams do not depend on it */
     rv_progress_fn progress;
-    void *context;
+    void *progress_context;
 } rv_image_dream_params;
 
 RV_API rv_image_dream_params rv_image_dream_params_default(void);
@@ -101,7 +111,7 @@ RV_API rv_image_dream_params rv_image_dream_params_default(void);
 RV_API rv_status rv_image_shipped_weights(char **out, const char *name, rv_error *err);
 
 /* A dream, measured on its pixels as they are shown, rounded to bytes. */
-typedef struct rv_image_dream {
+typedef struct rv_image_picture {
     rv_image_method method;
     size_t target, start;
     bool
@@ -118,7 +128,7 @@ typedef struct rv_image_dream {
     uint8_t neighbour_pixels[RV_IMAGE_PIXELS], neighbour_label;
     double distance,
         distance_rank; /* Euclidean; share of test images that are nearer to theirs */
-} rv_image_dream;
+} rv_image_picture;
 
 typedef struct rv_image_gallery {
     char dataset[32];
@@ -126,20 +136,20 @@ typedef struct rv_image_gallery {
     char (*target_name)[32]; /* (targets): "7", "Sandal", "relu2:7" */
     size_t targets, starts, steps;
     uint64_t seed;
-    bool units;             /* targets are hidden units, not classes */
-    size_t neighbours;      /* images that the nearest were looked for in */
-    bool whole_set;         /* those are all training images, not the shipped few */
-    rv_image_dream *dreams; /* (targets, methods, starts) */
+    bool units;               /* targets are hidden units, not classes */
+    size_t neighbours;        /* images that the nearest were looked for in */
+    bool whole_set;           /* those are all training images, not the shipped few */
+    rv_image_picture *dreams; /* (targets, methods, starts) */
     char attacked[256], judge[256], autoencoder[512]; /* what the networks are, for the page */
 } rv_image_gallery;
 
-RV_API rv_status rv_image_dream_all(rv_image_gallery **out, const rv_image_dream_params *params,
-                                    rv_error *err);
-RV_API void rv_image_gallery_free(rv_image_gallery *gallery); /* NULL is fine */
+RV_API rv_status rv_image_dream(rv_image_gallery *out, const rv_image_dream_params *params,
+                                rv_error *err);
+RV_API void rv_image_gallery_release(rv_image_gallery *gallery);
 
 /* The best dream of a target by a method. */
-RV_API const rv_image_dream *rv_image_gallery_best(const rv_image_gallery *gallery,
-                                                   size_t target, rv_image_method method);
+RV_API const rv_image_picture *rv_image_gallery_best(const rv_image_gallery *gallery,
+                                                     size_t target, rv_image_method method);
 
 /* Medians over the starts; NAN for units. */
 RV_API void rv_image_gallery_median(double *attacked, double *judge,
@@ -154,8 +164,9 @@ RV_API rv_status rv_image_gallery_write(const rv_image_gallery *gallery, const c
 /* Says whether that could be written, before the dreams are computed: makes the folder, or looks at a file's. */
 RV_API rv_status rv_image_gallery_prepare(const char *path, rv_error *err);
 
-/* A dream as one JSON object in one line, without pixels; malloc'ed, NULL when memory is short. */
-RV_API char *rv_image_dream_json(const rv_image_gallery *gallery, const rv_image_dream *dream);
+/* The dreams without pixels, an object in a line each. */
+RV_API rv_status rv_image_gallery_json(char **out, const rv_image_gallery *gallery,
+                                       rv_error *err);
 
 /* Writes the images nearest to any dream of the gallery as IDX files into the folder, so that the
  * same dreams find them without the data. */

@@ -3,7 +3,7 @@
  *     rv_model *model;
  *     rv_score score;
  *     if (rv_model_open(&model, "smollm2-135m", NULL, &err) != RV_OK) ...
- *     if (rv_model_score(model, text, length, &score, &err) != RV_OK) ...
+ *     if (rv_model_score(&score, model, text, length, &err) != RV_OK) ...
  *     printf("%.3f nats per token\n", score.cross_entropy);
  *     rv_score_release(&score);
  *     rv_model_close(model);
@@ -25,6 +25,7 @@ typedef struct rv_model rv_model;
 typedef enum rv_bos_choice { RV_BOS_AUTO, RV_BOS_ADD, RV_BOS_OMIT } rv_bos_choice;
 
 typedef struct rv_model_params {
+    size_t size;         /* set by the _default function; see reverie/core.h */
     int threads;         /* 0: all processors */
     rv_bos_choice bos;   /* auto: as the tokenizer's configuration says */
     bool special;        /* special tokens written in texts are these tokens, not plain text */
@@ -117,7 +118,7 @@ typedef struct rv_score {
 
 /* Texts longer than the context are read in windows as long as it. Each begins with BOS or, where
  * there is none, with the last token of the window before. */
-RV_API rv_status rv_model_score(rv_model *model, const char *text, size_t length, rv_score *out,
+RV_API rv_status rv_model_score(rv_score *out, rv_model *model, const char *text, size_t length,
                                 rv_error *err);
 RV_API void rv_score_release(rv_score *score);
 
@@ -131,8 +132,8 @@ typedef struct rv_activations {
 
 /* The target's value at every token of a text; NAN where it has none (an attention entry whose key
  * comes later). Long texts are read in windows, as by rv_model_score. */
-RV_API rv_status rv_model_activations(rv_model *model, const char *target, const char *text,
-                                      size_t length, rv_activations *out, rv_error *err);
+RV_API rv_status rv_model_activations(rv_activations *out, rv_model *model, const char *target,
+                                      const char *text, size_t length, rv_error *err);
 RV_API void rv_activations_release(rv_activations *activations);
 
 /* ---- generation ----------------------------------------------------------------------------- */
@@ -140,6 +141,7 @@ RV_API void rv_activations_release(rv_activations *activations);
 typedef enum rv_chat_choice { RV_CHAT_AUTO, RV_CHAT_USE, RV_CHAT_OMIT } rv_chat_choice;
 
 typedef struct rv_generate_params {
+    size_t size; /* set by the _default function; see reverie/core.h */
     uint64_t max_tokens;
     double temperature;  /* 0: always the most likely token */
     uint64_t top_k;      /* only the k most likely; 0: all */
@@ -150,7 +152,7 @@ typedef struct rv_generate_params {
     const char *system;  /* with chat; NULL: the template's own */
     /* Called with the bytes of every new token; false stops. May be NULL. */
     bool (*token)(void *context, const char *bytes, size_t length);
-    void *context;
+    void *token_context;
 } rv_generate_params;
 
 RV_API rv_generate_params rv_generate_params_default(void);
@@ -165,8 +167,8 @@ typedef struct rv_generation {
 } rv_generation;
 
 /* params may be NULL. A text that `token` cut short is no failure: stopped is "cancelled". */
-RV_API rv_status rv_model_generate(rv_model *model, const char *prompt, size_t length,
-                                   const rv_generate_params *params, rv_generation *out,
+RV_API rv_status rv_model_generate(rv_generation *out, rv_model *model, const char *prompt,
+                                   size_t length, const rv_generate_params *params,
                                    rv_error *err);
 RV_API void rv_generation_release(rv_generation *generation);
 

@@ -1,10 +1,10 @@
 /* Reports: run files told as one story, in the terminal, as a page, as a table.
  *
  *     rv_report *report;
- *     if (rv_report_new(&report, &err) != RV_OK) ...
+ *     if (rv_report_open(&report, &err) != RV_OK) ...
  *     rv_report_add(report, "l5n131.jsonl", &err);
  *     rv_report_page(report, "l5n131.html", &err);
- *     rv_report_free(report);
+ *     rv_report_close(report);
  *
  * Runs are read only; no model is needed. Texts that come back are malloc'ed: free() them. */
 #ifndef REVERIE_REPORT_H
@@ -29,8 +29,8 @@ typedef struct rv_terminal {
 
 typedef struct rv_report rv_report;
 
-RV_API rv_status rv_report_new(rv_report **out, rv_error *err);
-RV_API void rv_report_free(rv_report *report); /* NULL is fine */
+RV_API rv_status rv_report_open(rv_report **out, rv_error *err);
+RV_API void rv_report_close(rv_report *report); /* NULL is fine */
 
 /* Adds the runs of one file (docs/formats.md, "Run records"). After a failure the report holds
  * what it held before, and whole runs that stood before the error. */

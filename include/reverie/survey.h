@@ -2,7 +2,7 @@
  *
  *     rv_survey_params params = rv_survey_params_default();
  *     params.corpus = files, params.corpus_count = 1, params.output = "survey.jsonl";
- *     rv_survey_summary *summary;
+ *     rv_survey_summary summary;
  *     rv_survey_corpus(&summary, model, &params, &err);
  *
  * The file holds a line for every neuron (docs/formats.md, "survey"); the summary those that stand out most. */
@@ -16,6 +16,7 @@ extern "C" {
 #endif
 
 typedef struct rv_survey_params {
+    size_t size;               /* set by the _default function; see reverie/core.h */
     const char *const *corpus; /* text files */
     size_t corpus_count;
     uint64_t corpus_tokens; /* read at most so many; 0: all */
@@ -47,9 +48,13 @@ typedef struct rv_survey_summary {
     size_t peak_count;
 } rv_survey_summary;
 
-RV_API rv_status rv_survey_corpus(rv_survey_summary **out, rv_model *model,
+RV_API rv_status rv_survey_corpus(rv_survey_summary *out, rv_model *model,
                                   const rv_survey_params *params, rv_error *err);
-RV_API void rv_survey_summary_free(rv_survey_summary *summary); /* NULL is fine */
+RV_API void rv_survey_summary_release(rv_survey_summary *summary);
+
+/* docs/formats.md, "survey". */
+RV_API rv_status rv_survey_summary_json(char **out, const rv_survey_summary *summary,
+                                        rv_error *err);
 
 #ifdef __cplusplus
 }

@@ -10,8 +10,9 @@
 #include "autoencoder/text_files.h"
 #include "autoencoder/text_windows.h"
 #include "base/memory.h"
+#include "base/json.h"
 
-enum { DEFAULT_TEXTS = 64, MOST_TEXTS = 4096, LENGTH = 12, SOFTMAX_DRAWS = 2048 };
+enum { MOST_TEXTS = 4096, LENGTH = 12, SOFTMAX_DRAWS = 2048 };
 
 static const size_t STREAM_MOST = (size_t)4 << 20;
 
@@ -200,27 +201,30 @@ static rv_status run(card_job *j, const char *const *corpus, size_t count, rv_er
     return compare(j, err);
 }
 
-rv_status rv_autoencoder_evaluate(rv_autoencoder_card *out, rv_autoencoder *ae,
-                                  const char *const *corpus, size_t corpus_count, size_t texts,
-                                  double noise, uint64_t seed, rv_progress_fn progress,
-                                  void *context, rv_error *err)
+rv_evaluate_params rv_evaluate_params_default(void)
+{
+    return (rv_evaluate_params){
+        .size = sizeof(rv_evaluate_params), .texts = 64, .noise = -1, .seed = 1};
+}
+
+rv_status rv_autoencoder_judge(rv_autoencoder_card *out, rv_autoencoder *ae,
+                               const rv_evaluate_params *p, rv_error *err)
 {
     memset(out, 0, sizeof *out);
-    if (texts == 0) texts = DEFAULT_TEXTS;
-    if (texts < 2 || texts > MOST_TEXTS)
+    if (p->texts < 2 || p->texts > MOST_TEXTS)
         return rv_fail(err, RV_ERR_USAGE, "texts: expected 2 to %d, found %zu", MOST_TEXTS,
-                       texts);
-    if (!isfinite(noise))
-        return rv_fail(err, RV_ERR_USAGE, "noise: expected a number, found %g", noise);
-    out->tried = noise < 0 ? ae->text->config.noise : noise;
+                       p->texts);
+    if (!isfinite(p->noise))
+        return rv_fail(err, RV_ERR_USAGE, "noise: expected a number, found %g", p->noise);
+    out->tried = p->noise < 0 ? ae->text->config.noise : p->noise;
     card_job j = {.card = out,
                   .ae = ae,
-                  .random = rv_random_stream(seed, 7, 0),
-                  .seed = seed,
-                  .texts = texts,
-                  .progress = progress,
-                  .context = context};
-    rv_status status = run(&j, corpus, corpus_count, err);
+                  .random = rv_random_stream(p->seed, 7, 0),
+                  .seed = p->seed,
+                  .texts = p->texts,
+                  .progress = p->progress,
+                  .context = p->progress_context};
+    rv_status status = run(&j, p->corpus, p->corpus_count, err);
     rv_ids_release(&j.stream);
     for (size_t k = 0; k < RV_CARD_TEXTS; k++) free(j.ids[k]);
     return status;
@@ -271,7 +275,5 @@ rv_status rv_autoencoder_card_json(char **out, const rv_autoencoder_card *c, rv_
                    {"mean_cross_entropy", c->inner ? c->by_mean : NAN}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         json_object_set_new(json, numbers[i].key, number(numbers[i].value));
-    *out = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
-    json_decref(json);
-    return *out ? RV_OK : rv_fail_memory(err, 0);
+    return rv_json_result(out, json, err);
 }

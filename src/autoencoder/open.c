@@ -11,6 +11,7 @@
 #include "autoencoder/text_refine.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/json.h"
 #include "record/json.h"
 
 static rv_status open_file(rv_checkpoint **out, const char *folder, rv_error *err)
@@ -66,7 +67,7 @@ static rv_status open_both(rv_autoencoder *ae, const char *folder, const char *m
     if (!name && !ae->model) status = rv_checkpoint_metadata_string(&name, ck, "subject", err);
     if (status == RV_OK) status = rv_checkpoint_metadata_string(&step, ck, "step", err);
     if (status == RV_OK) ae->step = (size_t)strtoull(step, NULL, 10);
-    if (status == RV_OK && !ae->model) status = rv_model_open(&ae->model, name, params, err);
+    if (status == RV_OK && !ae->model) status = rv_subject_open(&ae->model, name, params, err);
     rv_checkpoint_close(ck);
     return status == RV_OK ? rv_autoencoder_load(&ae->text, folder, ae->model, err) : status;
 }
@@ -76,7 +77,7 @@ static rv_status open_shipped(rv_autoencoder *ae, const char *model,
                               const rv_model_params *params, rv_error *err)
 {
     char *path = NULL;
-    if (rv_model_open(&ae->model, model, params, err) != RV_OK)
+    if (rv_subject_open(&ae->model, model, params, err) != RV_OK)
         return rv_fail(
             err, RV_ERR_NOT_FOUND,
             "%s: expected an autoencoder's folder or file, or a model that one comes "
@@ -88,8 +89,8 @@ static rv_status open_shipped(rv_autoencoder *ae, const char *model,
     return status;
 }
 
-rv_status rv_autoencoder_open(rv_autoencoder **out, const char *folder, const char *model,
-                              const rv_model_params *params, rv_error *err)
+rv_status rv_autoencoder_open_any(rv_autoencoder **out, const char *folder, const char *model,
+                                  const rv_model_params *params, rv_error *err)
 {
     *out = NULL;
     rv_autoencoder *ae;
@@ -176,16 +177,21 @@ done:
     return status;
 }
 
-rv_status rv_autoencoder_reconstruct(rv_reconstruction *out, rv_autoencoder *ae,
-                                     const char *text, size_t length, double noise,
-                                     uint64_t seed, rv_error *err)
+rv_reconstruct_params rv_reconstruct_params_default(void)
+{
+    return (rv_reconstruct_params){.size = sizeof(rv_reconstruct_params), .seed = 1};
+}
+
+rv_status rv_autoencoder_write_again(rv_reconstruction *out, rv_autoencoder *ae,
+                                     const char *text, size_t length,
+                                     const rv_reconstruct_params *p, rv_error *err)
 {
     rv_ids ids = {0};
     memset(out, 0, sizeof *out);
-    if (!(noise >= 0 && noise <= 100))
-        return rv_fail(err, RV_ERR_USAGE, "noise: expected 0 to 100, found %g", noise);
+    if (!(p->noise >= 0 && p->noise <= 100))
+        return rv_fail(err, RV_ERR_USAGE, "noise: expected 0 to 100, found %g", p->noise);
     rv_status status = rv_autoencoder_tokens(&ids, ae, text, length, err);
-    if (status == RV_OK) status = reconstruct(out, ae, &ids, noise, seed, err);
+    if (status == RV_OK) status = reconstruct(out, ae, &ids, p->noise, p->seed, err);
     rv_ids_release(&ids);
     if (status != RV_OK) rv_reconstruction_release(out);
     return status;
@@ -268,13 +274,6 @@ void rv_interpolation_release(rv_interpolation *p)
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-static rv_status dump(char **out, json_t *json, rv_error *err)
-{
-    *out = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
-    json_decref(json);
-    return *out ? RV_OK : rv_fail_memory(err, 0);
-}
-
 rv_status rv_reconstruction_json(char **out, const rv_reconstruction *r, rv_error *err)
 {
     json_t *json = json_pack("{s:I, s:I, s:b, s:I, s:I, s:I, s:f, s:f, s:f}", "tokens",
@@ -284,7 +283,7 @@ rv_status rv_reconstruction_json(char **out, const rv_reconstruction *r, rv_erro
                              "cycle", r->cycle, "cross_entropy", r->cross_entropy,
                              "back_cross_entropy", r->back_cross_entropy);
     if (json) rv_text_to_json(json, "text", (rv_string){r->text, r->length});
-    return dump(out, json, err);
+    return rv_json_result(out, json, err);
 }
 
 rv_status rv_interpolation_json(char **out, const rv_interpolation *p, rv_error *err)
@@ -297,6 +296,6 @@ rv_status rv_interpolation_json(char **out, const rv_interpolation *p, rv_error 
             rv_text_to_json(item, "text", (rv_string){p->items[i].text, p->items[i].length});
         json_array_append_new(items, item);
     }
-    return dump(out, json_pack("{s:I, s:o}", "tokens", (json_int_t)p->tokens, "items", items),
-                err);
+    return rv_json_result(
+        out, json_pack("{s:I, s:o}", "tokens", (json_int_t)p->tokens, "items", items), err);
 }

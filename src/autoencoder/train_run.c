@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "autoencoder/corpus.h"
+#include "autoencoder/open.h"
 #include "autoencoder/text_files.h"
 #include "autoencoder/text_train.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "report/plot.h"
-#include "reverie/autoencoder.h"
 
 enum { HELD_OUT = 64 };
 
@@ -21,7 +21,8 @@ rv_autoencoder_train_params rv_autoencoder_train_params_default(void)
 {
     const rv_text_autoencoder_config c = rv_text_autoencoder_config_default();
     const rv_text_train_settings s = rv_text_train_settings_default();
-    return (rv_autoencoder_train_params){.site = "embed",
+    return (rv_autoencoder_train_params){.size = sizeof(rv_autoencoder_train_params),
+                                         .site = "embed",
                                          .steps = s.steps,
                                          .tokens = 2000000,
                                          .shortest = 8,
@@ -173,7 +174,8 @@ static void sample(void *context, const int32_t *ids, const int32_t *back, size_
         rv_tokenizer_decode(j->model->tokenizer, back, length, false, &b, &unused) == RV_OK) {
         rv_text_putc(&a, '\0');
         rv_text_putc(&b, '\0');
-        if (!a.failed && !b.failed) j->params->sample(j->params->context, a.bytes, b.bytes);
+        if (!a.failed && !b.failed)
+            j->params->sample(j->params->sample_context, a.bytes, b.bytes);
     }
     rv_text_release(&a);
     rv_text_release(&b);
@@ -182,7 +184,7 @@ static void sample(void *context, const int32_t *ids, const int32_t *back, size_
 static bool progress(void *context, const rv_progress *event)
 {
     const job *j = context;
-    return !j->params->progress || j->params->progress(j->params->context, event);
+    return !j->params->progress || j->params->progress(j->params->progress_context, event);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -192,8 +194,8 @@ static rv_status open_model(job *j, rv_error *err)
     rv_model_params params = rv_model_params_default();
     params.threads = j->params->threads;
     params.progress = j->params->progress;
-    params.progress_context = j->params->context;
-    RV_TRY(rv_model_open(&j->model, j->params->model, &params, err));
+    params.progress_context = j->params->progress_context;
+    RV_TRY(rv_subject_open(&j->model, j->params->model, &params, err));
     RV_TRY(rv_transformer_narrow(j->model->transformer, err));
     return rv_model_hash(j->model, err);
 }
@@ -228,7 +230,7 @@ static rv_status make(job *j, rv_error *err)
     RV_TRY(rv_site_parse(&c.site, p->site, &j->model->transformer->config, err));
     RV_TRY(rv_text_autoencoder_new(&j->ae, j->model->transformer, &c, p->seed, err));
     RV_TRY(rv_autoencoder_stream(&j->stream, j->model, p->corpus, p->corpus_count, STREAM_MOST,
-                                 p->progress, p->context, err));
+                                 p->progress, p->progress_context, err));
     if (p->shortest < 1 || p->shortest > p->longest || p->tokens < p->longest)
         return rv_fail(
             err, RV_ERR_USAGE,
@@ -247,7 +249,7 @@ static rv_status learn(job *j, bool *complete, rv_error *err)
     RV_TRY(rv_text_windows_digest(digest, &j->windows, err));
     snprintf(identity, sizeof identity, "model %.16s, windows %.16s", j->model->hash, digest);
     RV_TRY(rv_text_cache_open(&j->cache, j->kept, j->ae, j->model->hash, &j->windows, threads,
-                              p->progress, p->context, err));
+                              p->progress, p->progress_context, err));
     rv_text_train_settings s = rv_text_train_settings_default();
     s.seed = p->seed, s.steps = p->steps, s.batch = p->batch, s.draws = p->draws;
     s.stop = p->stop, s.minutes = p->minutes, s.rate = p->rate, s.decay = p->decay;
@@ -291,8 +293,8 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-rv_status rv_autoencoder_train(rv_autoencoder_training *out,
-                               const rv_autoencoder_train_params *params, rv_error *err)
+rv_status rv_autoencoder_run_training(rv_autoencoder_training *out,
+                                      const rv_autoencoder_train_params *params, rv_error *err)
 {
     memset(out, 0, sizeof *out);
     if (!params->model || !params->output || !params->site)
@@ -320,4 +322,25 @@ void rv_autoencoder_training_release(rv_autoencoder_training *training)
 {
     free(training->curve);
     memset(training, 0, sizeof *training);
+}
+
+rv_status rv_autoencoder_training_json(char **out, const rv_autoencoder_training *t,
+                                       rv_error *err)
+{
+    rv_text lines = {0};
+    for (size_t i = 0; i < t->points; i++) {
+        const rv_autoencoder_point *p = &t->curve[i];
+        rv_text_printf(&lines,
+                       "{\"type\":\"autoencoder_point\",\"step\":%zu,\"loss\":%.6g,"
+                       "\"site\":%.6g,\"full\":%.6g,\"sampled\":%.6g,\"accuracy\":%.6g,"
+                       "\"exact\":%.6g}\n",
+                       p->step, p->loss, p->site, p->full, p->sampled, p->accuracy, p->exact);
+    }
+    rv_text_printf(&lines,
+                   "{\"type\":\"autoencoder_training\",\"parameters\":%zu,\"windows\":%zu,"
+                   "\"tokens\":%zu,\"complete\":%s,\"seconds\":%.1f}",
+                   t->parameters, t->windows, t->tokens, t->complete ? "true" : "false",
+                   t->seconds);
+    *out = rv_text_take(&lines);
+    return *out ? RV_OK : rv_fail_memory(err, t->points);
 }

@@ -158,3 +158,10 @@ rv_status rv_json_write(const char *path, json_t *value, rv_error *err)
     rv_text_release(&text);
     return status;
 }
+
+rv_status rv_json_result(char **out, json_t *value, rv_error *err)
+{
+    *out = value ? json_dumps(value, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(value);
+    return *out ? RV_OK : rv_fail_memory(err, 0);
+}

@@ -63,6 +63,9 @@ json_t *rv_json_strings(char *const *strings, size_t count);
  * was short when it was built, which the text remembers). */
 void rv_json_print(rv_text *out, json_t *value);
 
+/* *out: the value as text, malloc'ed; consumes it. NULL, when memory was short while it was made, is RV_ERR_MEMORY. */
+rv_status rv_json_result(char **out, json_t *value, rv_error *err);
+
 /* Writes one value and a newline to a file; consumes it. */
 rv_status rv_json_write(const char *path, json_t *value, rv_error *err);
 

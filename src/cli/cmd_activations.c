@@ -50,7 +50,7 @@ static int look(const char *name, const char *target, const char *text, size_t l
     rv_error err;
     char *object;
     if (rv_model_open(&model, name, &params, &err) != RV_OK) return fail(&err);
-    rv_status status = rv_model_activations(model, target, text, length, &result, &err);
+    rv_status status = rv_model_activations(&result, model, target, text, length, &err);
     rv_model_close(model);
     if (status != RV_OK) return fail(&err);
     end_progress();

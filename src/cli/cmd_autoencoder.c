@@ -14,31 +14,20 @@ static void show_sample(void *context, const char *text, const char *back)
     fprintf(stderr, "  held out  %s\n  back      %s\n", text, back);
 }
 
-static void print_training(const rv_autoencoder_training *t, const char *output, bool json)
+static void print_training(const rv_autoencoder_training *t, const char *output)
 {
     for (size_t i = 0; i < t->points; i++) {
         const rv_autoencoder_point *p = &t->curve[i];
-        if (json)
-            printf("{\"type\":\"autoencoder_point\",\"step\":%zu,\"loss\":%.6g,\"site\":%.6g,"
-                   "\"full\":%.6g,\"sampled\":%.6g,\"accuracy\":%.6g,\"exact\":%.6g}\n",
-                   p->step, p->loss, p->site, p->full, p->sampled, p->accuracy, p->exact);
-        else if (i + 10 >= t->points)
+        if (i + 10 >= t->points)
             printf("step %6zu  loss %6.3f  held out %6.3f (sampled softmax %6.3f)  tokens "
                    "%5.1f %%  "
                    "texts %5.1f %%\n",
                    p->step, p->loss, p->full, p->sampled, 100 * p->accuracy, 100 * p->exact);
     }
-    if (json)
-        printf("{\"type\":\"autoencoder_training\",\"parameters\":%zu,\"windows\":%zu,"
-               "\"tokens\":%zu,\"complete\":%s,\"seconds\":%.1f}\n",
-               t->parameters, t->windows, t->tokens, t->complete ? "true" : "false",
-               t->seconds);
-    else
-        printf("%zu parameters, %zu windows of %zu tokens in all, %.0f s\n%s in %s\n",
-               t->parameters, t->windows, t->tokens, t->seconds,
-               t->complete ? "complete,"
-                           : "stopped early; the same command goes on from what is",
-               output);
+    printf("%zu parameters, %zu windows of %zu tokens in all, %.0f s\n%s in %s\n",
+           t->parameters, t->windows, t->tokens, t->seconds,
+           t->complete ? "complete," : "stopped early; the same command goes on from what is",
+           output);
 }
 
 typedef struct train_options {
@@ -148,9 +137,16 @@ static int run_train(const command *self, int argc, char **argv)
     rv_error err;
     if (rv_autoencoder_train(&training, &p, &err) != RV_OK) return fail(&err);
     end_progress();
-    print_training(&training, p.output, o.json);
+    code = EXIT_OK;
+    if (o.json) {
+        char *lines;
+        rv_status status = rv_autoencoder_training_json(&lines, &training, &err);
+        code = print_object(status, lines, &err);
+    } else {
+        print_training(&training, p.output);
+    }
     rv_autoencoder_training_release(&training);
-    return EXIT_OK;
+    return code;
 }
 
 static const command command_autoencoder_train = {
@@ -229,8 +225,8 @@ static int run_eval(const command *self, int argc, char **argv)
 {
     const char *model = NULL;
     string_list corpus = {.count = 0};
-    int64_t texts = 64, seed = 1;
-    double noise = -1;
+    rv_evaluate_params params = rv_evaluate_params_default();
+    int64_t texts = (int64_t)params.texts, seed = (int64_t)params.seed;
     model_options how = MODEL_OPTIONS_DEFAULT;
     bool json = false;
     const option options[] = {
@@ -238,7 +234,7 @@ static int run_eval(const command *self, int argc, char **argv)
          "text that it was not trained on; may be repeated"},
         {"model", 0, OPTION_STRING, &model, "MODEL", "where the model is now"},
         {"texts", 'n', OPTION_INTEGER, &texts, "N", "of every kind and length (default 64)"},
-        {"noise", 0, OPTION_NUMBER, &noise, "S",
+        {"noise", 0, OPTION_NUMBER, &params.noise, "S",
          "deviation of the noise that the latents are tried under (default: the training's)"},
         {"seed", 's', OPTION_INTEGER, &seed, "N", "seed (default 1)"},
         MODEL_ROWS(how),
@@ -253,9 +249,10 @@ static int run_eval(const command *self, int argc, char **argv)
     rv_autoencoder_card card;
     rv_error err;
     if (open_autoencoder(&ae, rest.items[0], model, &how, &err) != RV_OK) return fail(&err);
-    rv_status status =
-        rv_autoencoder_evaluate(&card, ae, corpus.items, corpus.count, (size_t)texts, noise,
-                                (uint64_t)seed, show_progress, NULL, &err);
+    params.corpus = corpus.items, params.corpus_count = corpus.count;
+    params.texts = (size_t)texts, params.seed = (uint64_t)seed;
+    params.progress = show_progress;
+    rv_status status = rv_autoencoder_evaluate(&card, ae, &params, &err);
     rv_autoencoder_close(ae);
     if (status != RV_OK) return fail(&err);
     end_progress();
@@ -298,12 +295,12 @@ static const command command_autoencoder_eval = {
 
 /* ---- reconstruct ----------------------------------------------------------------------------- */
 
-static int show_reconstruction(rv_autoencoder *ae, const char *text, double noise,
-                               uint64_t seed, bool json)
+static int show_reconstruction(rv_autoencoder *ae, const char *text,
+                               const rv_reconstruct_params *params, bool json)
 {
     rv_reconstruction r;
     rv_error err;
-    if (rv_autoencoder_reconstruct(&r, ae, text, strlen(text), noise, seed, &err) != RV_OK)
+    if (rv_autoencoder_reconstruct(&r, ae, text, strlen(text), params, &err) != RV_OK)
         return fail(&err);
     int code = EXIT_OK;
     if (json) {
@@ -325,12 +322,13 @@ static int show_reconstruction(rv_autoencoder *ae, const char *text, double nois
 static int run_reconstruct(const command *self, int argc, char **argv)
 {
     const char *model = NULL;
-    double noise = 0;
-    int64_t seed = 1;
+    rv_reconstruct_params params = rv_reconstruct_params_default();
+    int64_t seed = (int64_t)params.seed;
     model_options how = MODEL_OPTIONS_DEFAULT;
     bool json = false;
     const option options[] = {
-        {"noise", 0, OPTION_NUMBER, &noise, "S", "deviation added to the latent (default 0)"},
+        {"noise", 0, OPTION_NUMBER, &params.noise, "S",
+         "deviation added to the latent (default 0)"},
         {"seed", 's', OPTION_INTEGER, &seed, "N", "seed of the noise (default 1)"},
         {"model", 0, OPTION_STRING, &model, "MODEL", "where the model is now"},
         MODEL_ROWS(how),
@@ -342,9 +340,10 @@ static int run_reconstruct(const command *self, int argc, char **argv)
     rv_autoencoder *ae;
     rv_error err;
     if (open_autoencoder(&ae, rest.items[0], model, &how, &err) != RV_OK) return fail(&err);
+    params.seed = (uint64_t)seed;
     code = EXIT_OK;
     for (size_t i = 1; i < rest.count && code == EXIT_OK; i++)
-        code = show_reconstruction(ae, rest.items[i], noise, (uint64_t)seed, json);
+        code = show_reconstruction(ae, rest.items[i], &params, json);
     rv_autoencoder_close(ae);
     return code;
 }

@@ -73,13 +73,13 @@ static int compare(const char *name, const char *target, dream_options *o,
     rv_error err;
     int code = dream_models_open(&model, &fluency, name, o);
     if (code >= 0) return code;
-    params->dream = o->dream;
-    rv_status status = rv_compare_methods(&report, model, target, params, &err);
+    params->dream = &o->dream;
+    rv_status status = rv_compare(&report, model, target, params, &err);
     end_progress();
     code = report ? print_comparison(report, page, json, table) : EXIT_OK;
     if (status != RV_OK) code = fail(&err);
     if (report) fprintf(stderr, "the runs are in %s\n", params->runs);
-    rv_report_free(report);
+    rv_report_close(report);
     rv_model_close(fluency);
     rv_model_close(model);
     return code;

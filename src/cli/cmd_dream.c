@@ -21,40 +21,6 @@ static const char help[] =
     "writes one itself.\n"
     "Ctrl-C keeps what was found; the same command with --resume goes on.";
 
-/* A dream's record, and its tokens' ids as a plain list. */
-static json_t *with_ids(json_t *dream)
-{
-    json_t *ids = json_array(), *token;
-    size_t i;
-    json_array_foreach(json_object_get(dream, "tokens"), i, token)
-        json_array_append(ids, json_object_get(token, "id"));
-    json_object_set_new(dream, "ids", ids);
-    return dream;
-}
-
-/* The records as one object: provenance, and the frontier as a list. */
-static void print_json(const char *records, size_t length)
-{
-    json_t *root = json_object(), *dreams = json_array();
-    for (const char *line = records, *end = records + length; line < end;) {
-        const char *newline = memchr(line, '\n', (size_t)(end - line));
-        size_t bytes = newline ? (size_t)(newline - line) : (size_t)(end - line);
-        json_t *record = json_loadb(line, bytes, JSON_ALLOW_NUL, NULL);
-        const char *type = json_string_value(json_object_get(record, "type"));
-        if (type && strcmp(type, "dream") == 0)
-            json_array_append(dreams, with_ids(record));
-        else if (type && (strcmp(type, "run") == 0 || strcmp(type, "end") == 0 ||
-                          strcmp(type, "quantiles") == 0 || strcmp(type, "attribution") == 0))
-            json_object_set(root, type, record);
-        json_decref(record);
-        line += bytes + 1;
-    }
-    json_object_set_new(root, "dreams", dreams);
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    putchar('\n');
-    json_decref(root);
-}
-
 static void print_front(const char *records, size_t length)
 {
     printf("%8s  %6s  %s\n", "g", "nats", "text");
@@ -82,20 +48,24 @@ static int dream(const char *name, const char *target, dream_options *o, bool js
 {
     rv_model *model, *fluency;
     rv_error err;
-    char *records = NULL;
-    size_t length = 0;
+    rv_dreams dreams;
     int code = dream_models_open(&model, &fluency, name, o);
     if (code >= 0) return code;
-    rv_status status = rv_dream(model, target, &o->dream, &records, &length, &err);
+    rv_status status = rv_dream(&dreams, model, target, &o->dream, &err);
     end_progress();
-    if (records && json)
-        print_json(records, length);
-    else if (records)
-        print_front(records, length);
-    free(records);
+    code = EXIT_OK;
+    if (dreams.records && json) {
+        char *object;
+        rv_error unprinted;
+        rv_status printed = rv_dreams_json(&object, &dreams, &unprinted);
+        code = print_object(printed, object, &unprinted);
+    } else if (dreams.records) {
+        print_front(dreams.records, dreams.length);
+    }
+    rv_dreams_release(&dreams);
     rv_model_close(fluency);
     rv_model_close(model);
-    return status == RV_OK ? EXIT_OK : fail(&err);
+    return status == RV_OK ? code : fail(&err);
 }
 
 static int run(const command *self, int argc, char **argv)

@@ -1,4 +1,3 @@
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,59 +20,6 @@ static const char help[] =
     "  reverie report run.jsonl -o page.html\n"
     "\n"
     "RUN holds the places that are strongest in the direction that TARGET was written in.";
-
-static json_t *token_text(const rv_example_token *t)
-{
-    json_t *text = json_stringn(t->bytes, t->length);
-    return text ? text : json_string("\xef\xbf\xbd");
-}
-
-static json_t *list_json(const rv_example *list, size_t count)
-{
-    json_t *out = json_array();
-    for (size_t i = 0; i < count; i++) {
-        const rv_example *e = &list[i];
-        json_t *tokens = json_array();
-        for (size_t k = 0; k < e->count; k++) {
-            const rv_example_token *t = &e->tokens[k];
-            json_t *item = json_pack("{s:i, s:o, s:f}", "id", (int)t->id, "text", token_text(t),
-                                     "value", t->value);
-            json_array_append_new(tokens, item);
-        }
-        json_array_append_new(out,
-                              json_pack("{s:f, s:f, s:I, s:s, s:I, s:o}", "value", e->value,
-                                        "g", e->g, "at", (json_int_t)e->at, "file", e->file,
-                                        "offset", (json_int_t)e->offset, "tokens", tokens));
-    }
-    return out;
-}
-
-static void print_json(const rv_examples *examples, size_t top)
-{
-    json_t *targets = json_array();
-    for (size_t t = 0; t < examples->count; t++) {
-        const rv_target_examples *x = &examples->targets[t];
-        json_t *quantiles = json_array();
-        for (size_t q = 0; q < RV_EXAMPLES_LEVELS; q++)
-            json_array_append_new(quantiles, json_pack("{s:f, s:f}", "level", x->level[q],
-                                                       "value", x->quantile[q]));
-        json_t *screened = x->screened
-                               ? json_pack("{s:f, s:f}", "margin", x->margin, "error", x->error)
-                               : NULL;
-        json_array_append_new(
-            targets,
-            json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:o*, s:o, s:o, s:o}", "target",
-                      x->target, "positions", (json_int_t)x->positions, "mean", x->mean,
-                      "deviation", x->deviation, "minimum", x->minimum, "maximum", x->maximum,
-                      "screened", screened, "quantiles", quantiles, "high",
-                      list_json(x->high, x->high_count < top ? x->high_count : top), "low",
-                      list_json(x->low, x->low_count < top ? x->low_count : top)));
-    }
-    json_t *root = json_pack("{s:o}", "targets", targets);
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    putchar('\n');
-    json_decref(root);
-}
 
 static void print_list(const rv_example *list, size_t count, rv_terminal terminal)
 {
@@ -151,7 +97,7 @@ static int run(const command *self, int argc, char **argv)
     p.corpus_tokens = (uint64_t)tokens, p.before = (uint64_t)before;
     rv_model *model;
     rv_error err;
-    rv_examples *examples;
+    rv_examples examples;
     if (rv_model_open(&model, rest.items[0], &open, &err) != RV_OK) return fail(&err);
     char *line = command_line(argc, argv);
     p.command = line;
@@ -160,13 +106,17 @@ static int run(const command *self, int argc, char **argv)
         rv_examples_find(&examples, model, rest.items + 1, rest.count - 1, &p, &err);
     end_progress();
     free(line);
-    if (status == RV_OK && json)
-        print_json(examples, (size_t)top);
-    else if (status == RV_OK)
-        print_text(examples, (size_t)top);
-    if (status == RV_OK) rv_examples_free(examples);
+    code = status == RV_OK ? EXIT_OK : fail(&err);
+    if (status == RV_OK && json) {
+        char *object;
+        status = rv_examples_json(&object, &examples, &err);
+        code = print_object(status, object, &err);
+    } else if (status == RV_OK) {
+        print_text(&examples, (size_t)top);
+    }
+    rv_examples_release(&examples);
     rv_model_close(model);
-    return status == RV_OK ? EXIT_OK : fail(&err);
+    return code;
 }
 
 const command command_examples = {

@@ -180,7 +180,7 @@ static char *join_command(int argc, char **argv)
 
 /* What the command line says; numbers as the table of options wants them. */
 typedef struct asked {
-    rv_explain_options o;
+    rv_explain_params o;
     string_list records, dreams, corpus, given;
     bool json;
     int64_t seed, candidates, revisions, per_split, shown, resamples, answer, extra, requests,
@@ -189,7 +189,7 @@ typedef struct asked {
 
 static asked defaults(void)
 {
-    asked a = {.o = rv_explain_options_default()};
+    asked a = {.o = rv_explain_params_default()};
     a.seed = (int64_t)a.o.seed;
     a.candidates = a.revisions = -1;
     a.shown = (int64_t)a.o.dreams;
@@ -201,7 +201,7 @@ static asked defaults(void)
 
 static void settle(asked *a)
 {
-    rv_explain_options *o = &a->o;
+    rv_explain_params *o = &a->o;
     o->records = a->records.items, o->record_count = a->records.count;
     o->runs = a->dreams.items, o->run_count = a->dreams.count;
     o->corpus = a->corpus.items, o->corpus_count = a->corpus.count;
@@ -228,7 +228,7 @@ static void settle(asked *a)
 
 static int parse(asked *a, arguments *rest, const command *self, int argc, char **argv)
 {
-    rv_explain_options *o = &a->o;
+    rv_explain_params *o = &a->o;
     const option options[] = {
         {"with", 'w', OPTION_STRING, &o->with, "CHAT",
          "who explains: https://host/v1#model or local:NAME"},

@@ -32,9 +32,9 @@ static int generate(const char *name, const char *prompt, size_t length,
     char *object;
     double done = 0;
     params->token = json ? count : stream;
-    params->context = &done;
+    params->token_context = &done;
     if (rv_model_open(&model, name, &open, &err) != RV_OK) return fail(&err);
-    rv_status status = rv_model_generate(model, prompt, length, params, &result, &err);
+    rv_status status = rv_model_generate(&result, model, prompt, length, params, &err);
     rv_model_close(model);
     if (status != RV_OK) return fail(&err);
     end_progress();

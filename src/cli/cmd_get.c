@@ -1,28 +1,8 @@
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "commands.h"
 #include "reverie/hub.h"
-
-static void print_json(const rv_get_result *result)
-{
-    json_t *files = json_array();
-    for (size_t i = 0; i < result->file_count; i++) {
-        const rv_get_file *file = &result->files[i];
-        json_t *item = json_pack("{s:s, s:I, s:b}", "path", file->path, "bytes",
-                                 (json_int_t)file->bytes, "fetched", file->fetched);
-        const char *kind = strlen(file->digest) == 64 ? "sha256" : "git_blob";
-        if (file->digest[0]) json_object_set_new(item, kind, json_string(file->digest));
-        json_array_append_new(files, item);
-    }
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:o}", "repository", result->repository,
-                             "revision", result->revision, "commit", result->commit, "snapshot",
-                             result->snapshot, "files", files);
-    json_dumpf(root, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(root);
-}
 
 static void say_what_was_done(const rv_get_result *result)
 {
@@ -76,12 +56,16 @@ static int run(const command *self, int argc, char **argv)
     if (rv_get(&result, rest.items[0], &params, &err) != RV_OK) return fail(&err);
     end_progress();
     say_what_was_done(&result);
-    if (json)
-        print_json(&result);
-    else
+    code = EXIT_OK;
+    if (json) {
+        char *object;
+        rv_status status = rv_get_result_json(&object, &result, &err);
+        code = print_object(status, object, &err);
+    } else {
         puts(result.snapshot);
+    }
     rv_get_result_release(&result);
-    return EXIT_OK;
+    return code;
 }
 
 const command command_get = {

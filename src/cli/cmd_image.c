@@ -10,8 +10,6 @@
 
 /* ---- train ------------------------------------------------------------------------------------- */
 
-static const char *const model_names[] = {"classifier", "judge", "autoencoder"};
-
 /* A curve as a row of blocks, the largest value highest. */
 static void print_sparkline(const rv_image_training *t)
 {
@@ -28,36 +26,22 @@ static void print_sparkline(const rv_image_training *t)
     printf("  %.4g to %.4g\n", t->curve[0].loss, low);
 }
 
-static void print_training(const rv_image_training *t, const rv_image_train_params *p,
-                           bool json)
+static void print_training(const rv_image_training *t, const rv_image_train_params *p)
 {
     const bool autoencoder = p->model == RV_IMAGE_AUTOENCODER;
     for (size_t i = 0; i < t->epochs; i++) {
         const rv_image_epoch *e = &t->curve[i];
-        if (json)
-            printf(
-                "{\"type\":\"image_epoch\",\"model\":\"%s\",\"epoch\":%zu,\"train_loss\":%.9g,"
-                "\"loss\":%.9g,\"accuracy\":%.9g,\"best\":%s}\n",
-                model_names[p->model], i + 1, e->train_loss, e->loss, e->accuracy,
-                i == t->best ? "true" : "false");
-        else if (autoencoder)
+        if (autoencoder)
             printf("epoch %3zu  loss %9.4f  held out %9.4f%s\n", i + 1, e->train_loss, e->loss,
                    i == t->best ? "  best" : "");
         else
             printf("epoch %3zu  loss %7.4f  held out %7.4f  accuracy %.4f%s\n", i + 1,
                    e->train_loss, e->loss, e->accuracy, i == t->best ? "  best" : "");
     }
-    if (json) {
-        printf(
-            "{\"type\":\"image_training\",\"model\":\"%s\",\"dataset\":\"%s\",\"seed\":%llu,"
-            "\"parameters\":%zu,\"test_loss\":%.9g,\"test_accuracy\":%.9g,\"seconds\":%.1f}\n",
-            model_names[p->model], t->dataset, (unsigned long long)p->seed, t->parameters,
-            t->test_loss, t->test_accuracy, t->seconds);
-        return;
-    }
     print_sparkline(t);
-    printf("%s, %s: %zu parameters, seed %llu, %.0f s\ntest loss %.4f", model_names[p->model],
-           t->dataset, t->parameters, (unsigned long long)p->seed, t->seconds, t->test_loss);
+    printf("%s, %s: %zu parameters, seed %llu, %.0f s\ntest loss %.4f",
+           rv_image_model_name(p->model), t->dataset, t->parameters,
+           (unsigned long long)p->seed, t->seconds, t->test_loss);
     if (!autoencoder) printf(", test accuracy %.2f %%", 100 * t->test_accuracy);
     printf("\nwritten to %s\n", p->output);
 }
@@ -88,14 +72,15 @@ static int run_train(const command *self, int argc, char **argv)
     int code = options_parse(&rest, argc, argv, self, options);
     if (code >= 0) return code;
     size_t model = 0;
-    while (model < 3 && strcmp(rest.items[0], model_names[model]) != 0) model++;
+    while (model < 3 && strcmp(rest.items[0], rv_image_model_name((rv_image_model)model)) != 0)
+        model++;
     if (model == 3)
         return fail_usage("cannot train '%s': expected classifier, judge or autoencoder",
                           rest.items[0]);
     if (!data) return fail_usage("--data is needed: the folder with the IDX files");
     rv_image_train_params params = rv_image_train_params_default((rv_image_model)model);
     char name[40];
-    snprintf(name, sizeof name, "%s.safetensors", model_names[model]);
+    snprintf(name, sizeof name, "%s.safetensors", rv_image_model_name((rv_image_model)model));
     params.data = data;
     params.output = output ? output : name;
     if (seed >= 0) params.seed = (uint64_t)seed;
@@ -106,9 +91,16 @@ static int run_train(const command *self, int argc, char **argv)
     rv_error err;
     if (rv_image_train(&training, &params, &err) != RV_OK) return fail(&err);
     end_progress();
-    print_training(&training, &params, json);
+    code = EXIT_OK;
+    if (json) {
+        char *lines;
+        rv_status status = rv_image_training_json(&lines, &training, &err);
+        code = print_object(status, lines, &err);
+    } else {
+        print_training(&training, &params);
+    }
     rv_image_training_release(&training);
-    return EXIT_OK;
+    return code;
 }
 
 static const command command_image_train = {
@@ -138,7 +130,7 @@ static const command command_image_train = {
 
 /* ---- dream --------------------------------------------------------------------------------------- */
 
-static void print_dream(const rv_image_gallery *g, const rv_image_dream *d)
+static void print_dream(const rv_image_gallery *g, const rv_image_picture *d)
 {
     printf("%-12s %-12s ", g->target_name[d->target], rv_image_method_name(d->method));
     if (g->units) {
@@ -166,15 +158,6 @@ static void print_gallery(const rv_image_gallery *g)
     for (size_t t = 0; t < g->targets; t++)
         for (size_t m = 0; m < RV_IMAGE_METHODS; m++)
             print_dream(g, rv_image_gallery_best(g, t, (rv_image_method)m));
-}
-
-static void print_json(const rv_image_gallery *g)
-{
-    for (size_t i = 0; i < g->targets * RV_IMAGE_METHODS * g->starts; i++) {
-        char *line = rv_image_dream_json(g, &g->dreams[i]);
-        if (line) puts(line);
-        free(line);
-    }
 }
 
 static int run_dream(const command *self, int argc, char **argv)
@@ -220,18 +203,22 @@ static int run_dream(const command *self, int argc, char **argv)
     params.seed = (uint64_t)seed;
     params.threads = threads_here(threads);
     params.progress = show_progress;
-    rv_image_gallery *gallery;
-    rv_status status = rv_image_dream_all(&gallery, &params, &err);
+    rv_image_gallery gallery;
+    rv_status status = rv_image_dream(&gallery, &params, &err);
     free(shipped);
     if (status != RV_OK) return fail(&err);
     end_progress();
-    if (json)
-        print_json(gallery);
-    else
-        print_gallery(gallery);
-    if (output) status = rv_image_gallery_write(gallery, output, &err);
-    if (status == RV_OK && keep) status = rv_image_gallery_keep_neighbours(gallery, keep, &err);
-    rv_image_gallery_free(gallery);
+    char *lines = NULL;
+    if (json) status = rv_image_gallery_json(&lines, &gallery, &err);
+    if (lines)
+        fputs(lines, stdout);
+    else if (!json)
+        print_gallery(&gallery);
+    free(lines);
+    if (status == RV_OK && output) status = rv_image_gallery_write(&gallery, output, &err);
+    if (status == RV_OK && keep)
+        status = rv_image_gallery_keep_neighbours(&gallery, keep, &err);
+    rv_image_gallery_release(&gallery);
     return status == RV_OK ? EXIT_OK : fail(&err);
 }
 

@@ -87,7 +87,7 @@ static int run(const command *self, int argc, char **argv)
     if (!page && !plot && !json && !table) terminal = true;
     rv_error err;
     rv_report *report;
-    if (rv_report_new(&report, &err) != RV_OK) return fail(&err);
+    if (rv_report_open(&report, &err) != RV_OK) return fail(&err);
     code = load(report, &files, page, plot);
     if (code == EXIT_OK && page) code = write_page(report, page);
     if (code == EXIT_OK && plot) code = write_plot(report, plot);
@@ -102,7 +102,7 @@ static int run(const command *self, int argc, char **argv)
         else
             code = fail(&err);
     }
-    rv_report_free(report);
+    rv_report_close(report);
     return code;
 }
 

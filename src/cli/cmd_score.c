@@ -26,7 +26,7 @@ static int score(const char *name, const char *text, size_t length,
     rv_error err;
     char *object;
     if (rv_model_open(&model, name, &params, &err) != RV_OK) return fail(&err);
-    rv_status status = rv_model_score(model, text, length, &result, &err);
+    rv_status status = rv_model_score(&result, model, text, length, &err);
     rv_model_close(model);
     if (status != RV_OK) return fail(&err);
     end_progress();

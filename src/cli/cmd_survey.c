@@ -1,4 +1,3 @@
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,28 +16,6 @@ static const char help[] =
     "Places are exact. --fast computes in bf16: twice as fast where the processor has it, and "
     "about one place in a hundred\n"
     "is then another.";
-
-static void print_json(const rv_survey_summary *s)
-{
-    json_t *peaks = json_array();
-    for (size_t i = 0; i < s->peak_count; i++) {
-        const rv_survey_peak *k = &s->peaks[i];
-        char target[48];
-        snprintf(target, sizeof target, "L%llu.N%llu", (unsigned long long)k->layer,
-                 (unsigned long long)k->neuron);
-        json_array_append_new(peaks, json_pack("{s:s, s:f, s:f, s:s, s:I}", "target", target,
-                                               "g", k->g, "value", k->value, "file", k->file,
-                                               "offset", (json_int_t)k->offset));
-    }
-    json_t *root =
-        json_pack("{s:I, s:I, s:I, s:I, s:s, s:f, s:o}", "layers", (json_int_t)s->layers,
-                  "neurons", (json_int_t)s->neurons, "tokens", (json_int_t)s->tokens,
-                  "positions", (json_int_t)s->positions, "numbers",
-                  s->narrow ? "bf16" : "float32", "seconds", s->seconds, "peaks", peaks);
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    putchar('\n');
-    json_decref(root);
-}
 
 static void print_text(const rv_survey_summary *s)
 {
@@ -88,18 +65,22 @@ static int run(const command *self, int argc, char **argv)
     p.corpus_tokens = (uint64_t)tokens;
     p.top = (uint64_t)top, p.peaks = (uint64_t)peaks;
     rv_model *model;
-    rv_survey_summary *summary;
+    rv_survey_summary summary;
     rv_error err;
     if (rv_model_open(&model, rest.items[0], &open, &err) != RV_OK) return fail(&err);
     rv_status status = rv_survey_corpus(&summary, model, &p, &err);
     end_progress();
-    if (status == RV_OK && json)
-        print_json(summary);
-    else if (status == RV_OK)
-        print_text(summary);
-    if (status == RV_OK) rv_survey_summary_free(summary);
+    code = status == RV_OK ? EXIT_OK : fail(&err);
+    if (status == RV_OK && json) {
+        char *object;
+        status = rv_survey_summary_json(&object, &summary, &err);
+        code = print_object(status, object, &err);
+    } else if (status == RV_OK) {
+        print_text(&summary);
+    }
+    rv_survey_summary_release(&summary);
     rv_model_close(model);
-    return status == RV_OK ? EXIT_OK : fail(&err);
+    return code;
 }
 
 const command command_survey = {

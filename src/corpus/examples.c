@@ -5,17 +5,16 @@
 #include <unistd.h>
 
 #include "corpus/ask.h"
-#include "corpus/examples_records.h"
+#include "corpus/examples.h"
 #include "base/memory.h"
 
 rv_examples_params rv_examples_params_default(void)
 {
-    return (rv_examples_params){.before = 32, .top = 10};
+    return (rv_examples_params){.size = sizeof(rv_examples_params), .before = 32, .top = 10};
 }
 
-void rv_examples_free(rv_examples *e)
+void rv_examples_release(rv_examples *e)
 {
-    if (!e) return;
     for (size_t t = 0; e->targets && t < e->count; t++) {
         rv_target_examples *x = &e->targets[t];
         for (size_t i = 0; x->high && i < x->high_count; i++) free(x->high[i].tokens);
@@ -25,7 +24,7 @@ void rv_examples_free(rv_examples *e)
         free(x->target);
     }
     free(e->targets);
-    free(e);
+    *e = (rv_examples){0};
 }
 
 static rv_status fill_list(rv_example **out, size_t *count, const rv_corpus_hit *hits,
@@ -113,35 +112,29 @@ static rv_status close_output(rv_record_writer *writer, const char *path, rv_sta
     return status;
 }
 
-rv_status rv_examples_find(rv_examples **out, rv_model *model, const char *const *names,
-                           size_t count, const rv_examples_params *params, rv_error *err)
+rv_status rv_examples_collect(rv_examples *out, rv_model *model, const char *const *names,
+                              size_t count, const rv_examples_params *params, rv_error *err)
 {
-    *out = NULL;
+    *out = (rv_examples){.count = count, .shown = params->top};
     if (params->corpus_count == 0)
         return rv_fail(err, RV_ERR_USAGE,
                        "corpus: expected at least one text file, found none");
     if (params->before == 0)
         return rv_fail(err, RV_ERR_USAGE, "tokens shown: expected at least 1, found 0");
-    rv_examples *e = NULL;
     rv_target *targets = NULL;
     rv_record_writer *writer = NULL;
     rv_status status;
-    RV_GOTO(RV_NEW(e, 1, err));
     RV_GOTO(RV_NEW(targets, count, err));
-    RV_GOTO(RV_NEW(e->targets, count, err));
-    e->count = count;
+    RV_GOTO(RV_NEW(out->targets, count, err));
     for (size_t t = 0; t < count; t++)
         RV_GOTO(rv_target_parse(&targets[t], names[t], &model->transformer->config,
                                 model->tokenizer, err));
     if (params->output) RV_GOTO(rv_record_writer_open(&writer, params->output, false, err));
-    RV_GOTO(find(e, model, targets, params, writer, err));
+    RV_GOTO(find(out, model, targets, params, writer, err));
 done:
     if (writer) status = close_output(writer, params->output, status, err);
     for (size_t t = 0; targets && t < count; t++) rv_target_release(&targets[t]);
     free(targets);
-    if (status == RV_OK)
-        *out = e;
-    else
-        rv_examples_free(e);
+    if (status != RV_OK) rv_examples_release(out);
     return status;
 }

@@ -1,4 +1,4 @@
-#include "corpus/examples_records.h"
+#include "corpus/examples.h"
 
 #include <math.h>
 #include <stdio.h>

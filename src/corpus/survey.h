@@ -10,6 +10,7 @@
 #define RV_CORPUS_SURVEY_H
 
 #include "corpus/corpus.h"
+#include "reverie/survey.h"
 
 typedef struct rv_place {
     uint64_t offset; /* byte in the file of the token there */
@@ -32,6 +33,10 @@ rv_status rv_survey_new(rv_survey **out, const rv_corpus *corpus, const rv_trans
                         const rv_tokenizer *tokenizer, const rv_corpus_options *options,
                         rv_error *err);
 void rv_survey_free(rv_survey *survey); /* NULL is fine */
+
+/* As include/reverie/survey.h says of rv_survey_corpus. */
+rv_status rv_survey_run(rv_survey_summary *out, rv_model *model, const rv_survey_params *params,
+                        rv_error *err);
 
 /* (kept) places of a neuron. */
 const rv_place *rv_survey_high(const rv_survey *survey, size_t layer, size_t neuron);

@@ -1,4 +1,4 @@
-#include "reverie/compare.h"
+#include "dream/compare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,17 +7,21 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "dream/session.h"
 
 static const char AS_PUBLISHED[] = "epo-as-published";
 
 rv_compare_params rv_compare_params_default(void)
 {
-    return (rv_compare_params){.seeds = 3, .dream = rv_dream_params_default()};
+    return (rv_compare_params){.size = sizeof(rv_compare_params), .seeds = 3};
 }
 
 /* The comparison under way: what the progress of one of its runs is told with. */
 typedef struct comparison {
     const rv_compare_params *params;
+    const rv_dream_params *dream;
+    rv_run_ended *ended;
+    void *context;
     size_t run, runs; /* counted from 1 */
     const char *method;
     uint64_t seed;
@@ -31,7 +35,7 @@ static bool pass_on(void *context, const rv_progress *event)
              (unsigned long long)c->seed, event->what);
     rv_progress told = *event;
     told.what = what;
-    return c->params->dream.progress(c->params->dream.progress_context, &told);
+    return c->dream->progress(c->dream->progress_context, &told);
 }
 
 /* All methods: the dreamers, and the published search behind epo. */
@@ -71,12 +75,11 @@ static rv_status check_methods(const char *const *methods, size_t count, rv_erro
     return RV_OK;
 }
 
-static rv_status one_run(rv_report *report, size_t *told, rv_model *model, const char *target,
-                         comparison *c, rv_error *err)
+static rv_status one_run(rv_model *model, const char *target, comparison *c, rv_error *err)
 {
-    rv_dream_params p = c->params->dream;
-    char name[96], *records = NULL;
-    size_t length;
+    rv_dream_params p = *c->dream;
+    rv_dreams dreams;
+    char name[96];
     snprintf(name, sizeof name, "%s-%llu-%llu.jsonl", c->method, (unsigned long long)p.budget,
              (unsigned long long)c->seed);
     char *path = rv_path_join(c->params->runs, name);
@@ -87,51 +90,47 @@ static rv_status one_run(rv_report *report, size_t *told, rv_model *model, const
     p.output = path;
     p.resume = true;
     if (p.progress) p.progress = pass_on, p.progress_context = c;
-    rv_status status = rv_dream(model, target, &p, &records, &length, err);
-    free(records);
+    rv_status status = rv_dream_run(&dreams, model, target, &p, err);
+    rv_dreams_release(&dreams);
     // What an interrupted run has found is told too.
     if (rv_file_exists(path)) {
         rv_error second;
-        rv_status added = rv_report_add(report, path, status == RV_OK ? err : &second);
-        if (status == RV_OK) status = added;
-        *told = rv_report_count(report).runs;
+        rv_status told = c->ended(c->context, path, status == RV_OK ? err : &second);
+        if (status == RV_OK) status = told;
     }
     free(path);
     return status;
 }
 
-rv_status rv_compare_methods(rv_report **out, rv_model *model, const char *target,
-                             const rv_compare_params *params, rv_error *err)
+rv_status rv_compare_run(rv_model *model, const char *target, const rv_compare_params *params,
+                         const rv_dream_params *dream, rv_run_ended *ended, void *context,
+                         rv_error *err)
 {
-    *out = NULL;
     if (!params->runs) return rv_fail(err, RV_ERR_USAGE, "runs: expected a folder, found none");
     if (params->seeds == 0)
         return rv_fail(err, RV_ERR_USAGE, "seeds: expected at least 1, found 0");
     const char *const *methods = params->methods;
     const char **all = NULL;
-    size_t count = params->method_count, told = 0;
-    rv_report *report = NULL;
+    size_t count = params->method_count;
     rv_status status = RV_OK;
     if (!methods) RV_GOTO(all_methods(&all, &count, err));
     if (!methods) methods = all;
     RV_GOTO(check_methods(methods, count, err));
     RV_GOTO(rv_make_folders(params->runs, err));
-    RV_GOTO(rv_report_new(&report, err));
-    comparison c = {.params = params, .runs = count * params->seeds};
+    comparison c = {.params = params,
+                    .dream = dream,
+                    .ended = ended,
+                    .context = context,
+                    .runs = count * params->seeds};
     // Seed by seed: interrupted, it has compared all methods on the first seeds.
     for (c.seed = 1; c.seed <= params->seeds; c.seed++)
         for (size_t m = 0; m < count; m++) {
             c.run++;
             c.method = methods[m];
-            RV_GOTO(one_run(report, &told, model, target, &c, err));
+            RV_GOTO(one_run(model, target, &c, err));
         }
 done:
     free(all);
-    if (told) {
-        *out = report;
-        return status;
-    }
-    rv_report_free(report);
     rmdir(params->runs); // only if it is empty
     return status;
 }

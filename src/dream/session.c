@@ -18,7 +18,8 @@ enum { STARTS = 64 };
 
 rv_dream_params rv_dream_params_default(void)
 {
-    return (rv_dream_params){.method = "reverie",
+    return (rv_dream_params){.size = sizeof(rv_dream_params),
+                             .method = "reverie",
                              .seed = 1,
                              .budget = 60000,
                              .least = 12,
@@ -460,10 +461,10 @@ static void release(rv_dreaming *d)
     rv_text_release(&d->lines);
 }
 
-rv_status rv_dream(rv_model *model, const char *target, const rv_dream_params *params,
-                   char **records, size_t *length, rv_error *err)
+rv_status rv_dream_run(rv_dreams *out, rv_model *model, const char *target,
+                       const rv_dream_params *params, rv_error *err)
 {
-    *records = NULL;
+    *out = (rv_dreams){0};
     rv_dreaming d = {.model = model, .params = params};
     char identity[17];
     rv_status status;
@@ -473,10 +474,16 @@ rv_status rv_dream(rv_model *model, const char *target, const rv_dream_params *p
     RV_GOTO(rv_output_recall(&d, identity, err));
     if (!d.output.whole) status = dream(&d, err);
     if (d.lines.length) {
-        *length = d.lines.length;
-        *records = rv_text_take(&d.lines);
+        out->length = d.lines.length;
+        out->records = rv_text_take(&d.lines);
     }
 done:
     release(&d);
     return status;
+}
+
+void rv_dreams_release(rv_dreams *dreams)
+{
+    free(dreams->records);
+    *dreams = (rv_dreams){0};
 }

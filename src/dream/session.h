@@ -65,6 +65,10 @@ typedef struct rv_dreaming {
     rv_text lines; /* all records, as written */
 } rv_dreaming;
 
+/* As include/reverie/dream.h says of rv_dream. */
+rv_status rv_dream_run(rv_dreams *out, rv_model *model, const char *target,
+                       const rv_dream_params *params, rv_error *err);
+
 /* The corpus that the user gave, or one that the model writes itself, kept in the cache folder. */
 rv_status rv_own_corpus(rv_dreaming *dreaming, rv_error *err);
 

@@ -191,7 +191,7 @@ static rv_status deal_quantiles(rv_evidence *out, rv_activation_records *texts, 
 }
 
 static rv_status add_random(rv_evidence *out, rv_model *m, const rv_target *target,
-                            const rv_corpus *corpus, const rv_explain_options *o, rv_error *err)
+                            const rv_corpus *corpus, const rv_explain_params *o, rv_error *err)
 {
     size_t length = WARM_UP + SHOWN, found = 0, count,
            random = o->per_split > MOST_RANDOM / 3 ? MOST_RANDOM : 3 * (size_t)o->per_split;
@@ -221,7 +221,7 @@ done:
 }
 
 rv_status rv_gather_corpus(rv_evidence *out, rv_model *m, const rv_target *target,
-                           const rv_explain_options *o, rv_error *err)
+                           const rv_explain_params *o, rv_error *err)
 {
     rv_corpus corpus = {o->corpus, o->corpus_count};
     rv_corpus_options options = rv_corpus_options_default();

@@ -10,19 +10,19 @@
 #include "explain/answer.h"
 #include "explain/job.h"
 
-rv_explain_params rv_explain_params_default(void)
+rv_explain_plan rv_explain_plan_default(void)
 {
-    return (rv_explain_params){.style = RV_STYLE_PAIRS,
-                               .from_corpus = true,
-                               .from_dreams = true,
-                               .candidates = 5,
-                               .revisions = 2,
-                               .dreams = 6,
-                               .scorers = RV_SCORE_ALL,
-                               .baselines = true,
-                               .temperature = 1,
-                               .answer_tokens = 60,
-                               .bootstrap = {1000, 1}};
+    return (rv_explain_plan){.style = RV_STYLE_PAIRS,
+                             .from_corpus = true,
+                             .from_dreams = true,
+                             .candidates = 5,
+                             .revisions = 2,
+                             .dreams = 6,
+                             .scorers = RV_SCORE_ALL,
+                             .baselines = true,
+                             .temperature = 1,
+                             .answer_tokens = 60,
+                             .bootstrap = {1000, 1}};
 }
 
 static void release_candidate(rv_explanation *c)
@@ -299,7 +299,7 @@ done:
 
 rv_status rv_explain_evidence(rv_explained *out, const rv_evidence *evidence,
                               rv_chat *explainer, rv_chat *simulator,
-                              const rv_explain_params *params, rv_error *err)
+                              const rv_explain_plan *params, rv_error *err)
 {
     rv_record_view dreams = {0};
     rv_simulator way = rv_simulator_for(simulator);

@@ -1,6 +1,6 @@
 /* The whole way: evidence to explanations, explanations to scores.
  *
- *     rv_explain_params params = rv_explain_params_default();
+ *     rv_explain_plan params = rv_explain_plan_default();
  *     rv_explained result;
  *     status = rv_explain_evidence(&result, &evidence, explainer, simulator, &params, err);
  *     ... result.explanations ...             // also after a failure: what there is until then
@@ -26,7 +26,7 @@ typedef enum rv_scorer {
     RV_SCORE_ALL = RV_SCORE_SIMULATION | RV_SCORE_DETECTION | RV_SCORE_FUZZING | RV_SCORE_RATING
 } rv_scorer;
 
-typedef struct rv_explain_params {
+typedef struct rv_explain_plan {
     rv_style style;
     bool from_corpus, from_dreams; /* what the explainer is shown */
     const char *const *given; /* (given_count) explanations that compete with those asked for */
@@ -45,18 +45,18 @@ typedef struct rv_explain_params {
     rv_bootstrap bootstrap; /* its seed is that of everything */
     rv_progress_fn progress;
     void *progress_context;
-} rv_explain_params;
+} rv_explain_plan;
 
 /* Pairs, corpus and dreams, 5 candidates and 2 revisions at temperature 1, 60 tokens, all scorers,
  * 1000 resamples. */
-rv_explain_params rv_explain_params_default(void);
+rv_explain_plan rv_explain_plan_default(void);
 
 /* explainer and simulator may be the same. After RV_ERR_CANCELLED (the budget, the user) and other
  * failures on the way *out holds what was found and scored before. Texts point into the evidence. Release with
  * rv_explained_release in any case. */
 rv_status rv_explain_evidence(rv_explained *out, const rv_evidence *evidence,
                               rv_chat *explainer, rv_chat *simulator,
-                              const rv_explain_params *params, rv_error *err);
+                              const rv_explain_plan *params, rv_error *err);
 
 /* The chosen one; NULL if there is none. */
 const rv_explanation *rv_explained_choice(const rv_explained *explained);

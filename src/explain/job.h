@@ -8,7 +8,7 @@ typedef struct job {
     rv_explained *out;
     const rv_evidence *evidence;
     rv_chat *explainer, *simulator;
-    const rv_explain_params *params;
+    const rv_explain_plan *params;
     rv_simulator way;
     rv_splits splits;
     double maximum; /* of the top records */

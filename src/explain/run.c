@@ -1,5 +1,5 @@
 /* include/reverie/explain.h: evidence gathered, models to talk to, records written. */
-#include "reverie/explain.h"
+#include "explain/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,23 +14,24 @@
 #include "explain/explained.h"
 #include "record/writer.h"
 
-rv_explain_options rv_explain_options_default(void)
+rv_explain_params rv_explain_params_default(void)
 {
-    rv_explain_params p = rv_explain_params_default();
+    rv_explain_plan p = rv_explain_plan_default();
     rv_chat_options c = rv_chat_options_default();
-    return (rv_explain_options){.style = "pairs",
-                                .show = "both",
-                                .scorers = "simulation,detection,fuzzing,rating",
-                                .baselines = p.baselines,
-                                .candidates = p.candidates,
-                                .revisions = p.revisions,
-                                .dreams = p.dreams,
-                                .seed = p.bootstrap.seed,
-                                .resamples = p.bootstrap.resamples,
-                                .temperature = p.temperature,
-                                .answer_tokens = p.answer_tokens,
-                                .timeout = c.timeout,
-                                .retries = c.retries};
+    return (rv_explain_params){.size = sizeof(rv_explain_params),
+                               .style = "pairs",
+                               .show = "both",
+                               .scorers = "simulation,detection,fuzzing,rating",
+                               .baselines = p.baselines,
+                               .candidates = p.candidates,
+                               .revisions = p.revisions,
+                               .dreams = p.dreams,
+                               .seed = p.bootstrap.seed,
+                               .resamples = p.bootstrap.resamples,
+                               .temperature = p.temperature,
+                               .answer_tokens = p.answer_tokens,
+                               .timeout = c.timeout,
+                               .retries = c.retries};
 }
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -69,9 +70,9 @@ static rv_status parse_scorers(unsigned *out, const char *list, rv_error *err)
     return RV_OK;
 }
 
-static rv_status make_params(rv_explain_params *out, const rv_explain_options *o, rv_error *err)
+static rv_status make_params(rv_explain_plan *out, const rv_explain_params *o, rv_error *err)
 {
-    *out = rv_explain_params_default();
+    *out = rv_explain_plan_default();
     RV_TRY(parse_style(&out->style, o->style, err));
     RV_TRY(parse_scorers(&out->scorers, o->scorers, err));
     out->from_corpus = strcmp(o->show, "corpus") == 0 || strcmp(o->show, "both") == 0;
@@ -105,7 +106,7 @@ static rv_status make_params(rv_explain_params *out, const rv_explain_options *o
 
 /* ---- models to talk to ----------------------------------------------------------------------- */
 static rv_status open_chat(rv_chat **out, rv_model_shelf *shelf, const char *place,
-                           const rv_explain_options *o, rv_error *err)
+                           const rv_explain_params *o, rv_error *err)
 {
     static const char local[] = "local:";
     rv_chat_options options = rv_chat_options_default();
@@ -141,8 +142,8 @@ static void count_usage(rv_explained *out, const rv_chat *chat)
 /* ---- records --------------------------------------------------------------------------------- */
 typedef struct explaining {
     rv_explained *out;
-    const rv_explain_options *options;
-    rv_explain_params params;
+    const rv_explain_params *options;
+    rv_explain_plan params;
     rv_model_shelf shelf;
     rv_gathered gathered;
     rv_chat *explainer, *simulator; /* may be the same */
@@ -172,7 +173,7 @@ static rv_model_entry describe(const explaining *e)
 
 static rv_status put_run(rv_text *lines, const explaining *e, rv_error *err)
 {
-    const rv_explain_options *o = e->options;
+    const rv_explain_params *o = e->options;
     char id[17], started[32], *options = NULL;
     struct tm utc;
     json_t *root =
@@ -333,7 +334,7 @@ static rv_status write_neuronpedia(const explaining *e, rv_error *err)
 /* ---- the whole ------------------------------------------------------------------------------- */
 static rv_status open_chats(explaining *e, rv_error *err)
 {
-    const rv_explain_options *o = e->options;
+    const rv_explain_params *o = e->options;
     if (!o->with)
         return rv_fail(
             err, RV_ERR_USAGE,
@@ -361,7 +362,7 @@ static rv_status check_place(const char *path, rv_error *err)
 }
 
 /* Before anything is paid for. */
-static rv_status check_output(const rv_explain_options *o, rv_error *err)
+static rv_status check_output(const rv_explain_params *o, rv_error *err)
 {
     rv_mapping file = {0};
     RV_TRY(check_place(o->output, err));
@@ -412,8 +413,8 @@ static rv_status explain(explaining *e, rv_error *err)
     return status;
 }
 
-rv_status rv_explain(rv_explained *out, const char *model, const char *target,
-                     const rv_explain_options *options, rv_error *err)
+rv_status rv_explain_run(rv_explained *out, const char *model, const char *target,
+                         const rv_explain_params *options, rv_error *err)
 {
     explaining e = {.out = out, .options = options, .model = model};
     *out = (rv_explained){0};
@@ -438,4 +439,11 @@ rv_status rv_explain(rv_explained *out, const char *model, const char *target,
     rv_gathered_release(&e.gathered);
     rv_shelf_close(&e.shelf);
     return status;
+}
+
+rv_status rv_explained_json(char **out, const rv_explained *e, rv_error *err)
+{
+    const char *records = e->records ? e->records : "";
+    *out = rv_strndup(records, strlen(records));
+    return *out ? RV_OK : rv_fail_memory(err, strlen(records));
 }

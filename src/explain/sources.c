@@ -20,7 +20,7 @@ void rv_gathered_release(rv_gathered *g)
 }
 
 rv_status rv_shelf_model(rv_model **out, rv_model_shelf *shelf, const char *name,
-                         const rv_explain_options *o, rv_error *err)
+                         const rv_explain_params *o, rv_error *err)
 {
     for (size_t i = 0; i < shelf->count; i++) {
         *out = shelf->models[i];
@@ -30,7 +30,7 @@ rv_status rv_shelf_model(rv_model **out, rv_model_shelf *shelf, const char *name
     params.threads = o->threads;
     params.progress = o->progress;
     params.progress_context = o->progress_context;
-    RV_TRY(rv_model_open(out, name, &params, err));
+    RV_TRY(rv_subject_open(out, name, &params, err));
     shelf->models[shelf->count++] = *out;
     return RV_OK;
 }
@@ -128,7 +128,7 @@ static rv_status check_neuron(const rv_gathered *g, const rv_evidence *more, con
     return check_name(g, name, path, err);
 }
 
-static rv_status gather_files(rv_gathered *g, const char *target, const rv_explain_options *o,
+static rv_status gather_files(rv_gathered *g, const char *target, const rv_explain_params *o,
                               rv_error *err)
 {
     for (size_t i = 0; i < o->record_count; i++) {
@@ -169,7 +169,7 @@ static rv_status check_model(const rv_gathered *g, const rv_run_record *about, c
 /* Examples are taken from the first run, and where nothing else has any: the same place of a corpus, cut out
  * twice, would be trained on and tested on. */
 static rv_status add_run(rv_gathered *g, const rv_run *run, const char *path,
-                         const rv_explain_options *o, rv_error *err)
+                         const rv_explain_params *o, rv_error *err)
 {
     bool examples = !g->has_run && !o->corpus_count && !o->record_count;
     const rv_run_record *about = &run->about;
@@ -195,7 +195,7 @@ static rv_status add_run(rv_gathered *g, const rv_run *run, const char *path,
     return rv_evidence_add_run(&g->evidence, run, examples, err);
 }
 
-static rv_status gather_runs(rv_gathered *g, const rv_explain_options *o, rv_error *err)
+static rv_status gather_runs(rv_gathered *g, const rv_explain_params *o, rv_error *err)
 {
     for (size_t i = 0; i < o->run_count; i++) {
         rv_runs runs = {0};
@@ -210,7 +210,7 @@ static rv_status gather_runs(rv_gathered *g, const rv_explain_options *o, rv_err
 
 /* ---- the model itself ------------------------------------------------------------------------ */
 static rv_status gather_model(rv_gathered *g, rv_model_shelf *shelf, const char *model,
-                              const char *target, const rv_explain_options *o, rv_error *err)
+                              const char *target, const rv_explain_params *o, rv_error *err)
 {
     rv_target parsed;
     if (!target) return rv_fail(err, RV_ERR_USAGE, "a corpus needs a target to look for in it");
@@ -239,7 +239,7 @@ static void name_neuron(rv_gathered *g)
 }
 
 static rv_status gather(rv_gathered *g, rv_model_shelf *shelf, const char *model,
-                        const char *target, const rv_explain_options *o, rv_error *err)
+                        const char *target, const rv_explain_params *o, rv_error *err)
 {
     if (target) {
         g->sign = *target == '-' ? -1 : 1;
@@ -262,7 +262,7 @@ static rv_status gather(rv_gathered *g, rv_model_shelf *shelf, const char *model
 }
 
 rv_status rv_gather(rv_gathered *out, rv_model_shelf *shelf, const char *model,
-                    const char *target, const rv_explain_options *options, rv_error *err)
+                    const char *target, const rv_explain_params *options, rv_error *err)
 {
     *out = (rv_gathered){.evidence = rv_evidence_empty(), .sign = 1};
     return gather(out, shelf, model, target, options, err);

@@ -15,7 +15,7 @@ typedef struct rv_model_shelf {
 
 /* Borrowed; opened on first use. */
 rv_status rv_shelf_model(rv_model **out, rv_model_shelf *shelf, const char *name,
-                         const rv_explain_options *options, rv_error *err);
+                         const rv_explain_params *options, rv_error *err);
 void rv_shelf_close(rv_model_shelf *shelf);
 
 typedef struct rv_gathered {
@@ -31,12 +31,12 @@ typedef struct rv_gathered {
 
 /* target may be NULL where a records file names the neuron. Released by the caller in any case. */
 rv_status rv_gather(rv_gathered *out, rv_model_shelf *shelf, const char *model,
-                    const char *target, const rv_explain_options *options, rv_error *err);
+                    const char *target, const rv_explain_params *options, rv_error *err);
 void rv_gathered_release(rv_gathered *gathered);
 
 /* Adds the strongest texts of a corpus, each place once, texts cut at random, and quantile samples. */
 rv_status rv_gather_corpus(rv_evidence *out, rv_model *model, const rv_target *target,
-                           const rv_explain_options *options, rv_error *err);
+                           const rv_explain_params *options, rv_error *err);
 
 /* Adds the tokens whose logits the target's direction raises and lowers most, read off the weights (what
  * stands between is ignored but for the norms' weights). Nothing for targets that have none. */

@@ -6,10 +6,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "hub/blob.h"
+#include "base/json.h"
 
 rv_get_params rv_get_params_default(void)
 {
-    return (rv_get_params){.retries = 5, .timeout = 60};
+    return (rv_get_params){.size = sizeof(rv_get_params), .retries = 5, .timeout = 60};
 }
 
 void rv_get_result_release(rv_get_result *result)
@@ -203,14 +204,12 @@ static rv_status describe(rv_get_result *out, getting *g, rv_error *err)
     return out->repository && out->revision && out->snapshot ? RV_OK : rv_fail_memory(err, 1);
 }
 
-rv_status rv_get(rv_get_result *out, const char *name, const rv_get_params *params,
-                 rv_error *err)
+rv_status rv_hub_get(rv_get_result *out, const char *name, const rv_get_params *params,
+                     rv_error *err)
 {
     *out = (rv_get_result){0};
-    const rv_get_params standard = rv_get_params_default();
-    getting g = {.params = params ? params : &standard};
-    g.inner = *g.params;
-    if (!(g.inner.timeout > 0)) g.inner.timeout = standard.timeout;
+    getting g = {.params = params, .inner = *params};
+    if (!(g.inner.timeout > 0)) g.inner.timeout = rv_get_params_default().timeout;
     g.inner.progress = on_progress;
     g.inner.progress_context = &g;
     g.offline = g.params->offline || rv_hub_is_offline();
@@ -241,4 +240,26 @@ done:
     free(g.place.snapshot);
     rv_hub_name_release(&g.name);
     return status;
+}
+
+static json_t *file_to_json(const rv_get_file *file)
+{
+    json_t *item = json_pack("{s:s, s:I, s:b}", "path", file->path, "bytes",
+                             (json_int_t)file->bytes, "fetched", file->fetched);
+    const char *kind = strlen(file->digest) == 64 ? "sha256" : "git_blob";
+    if (file->digest[0]) json_object_set_new(item, kind, json_string(file->digest));
+    return item;
+}
+
+rv_status rv_get_result_json(char **out, const rv_get_result *result, rv_error *err)
+{
+    json_t *files = json_array();
+    for (size_t i = 0; i < result->file_count; i++)
+        json_array_append_new(files, file_to_json(&result->files[i]));
+    return rv_json_result(out,
+                          json_pack("{s:s, s:s, s:s, s:s, s:o}", "repository",
+                                    result->repository, "revision", result->revision, "commit",
+                                    result->commit, "snapshot", result->snapshot, "files",
+                                    files),
+                          err);
 }

@@ -40,4 +40,8 @@ rv_status rv_hub_get_json(json_t **out, char **next, rv_hub_session *session, co
 rv_status rv_hub_explain(const rv_hub_session *session, const rv_http_response *response,
                          const rv_http_request *request, rv_error *err);
 
+/* As include/reverie/hub.h says of rv_get. */
+rv_status rv_hub_get(rv_get_result *out, const char *name, const rv_get_params *params,
+                     rv_error *err);
+
 #endif

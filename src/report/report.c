@@ -18,12 +18,12 @@ struct rv_report {
     rv_runs runs;
 };
 
-rv_status rv_report_new(rv_report **out, rv_error *err)
+rv_status rv_report_open(rv_report **out, rv_error *err)
 {
     return RV_NEW(*out, 1, err);
 }
 
-void rv_report_free(rv_report *report)
+void rv_report_close(rv_report *report)
 {
     if (report) rv_runs_release(&report->runs);
     free(report);

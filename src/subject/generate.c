@@ -27,8 +27,11 @@ typedef struct generating {
 
 rv_generate_params rv_generate_params_default(void)
 {
-    return (rv_generate_params){
-        .max_tokens = 200, .temperature = 0.8, .top_p = 0.95, .seed = 1};
+    return (rv_generate_params){.size = sizeof(rv_generate_params),
+                                .max_tokens = 200,
+                                .temperature = 0.8,
+                                .top_p = 0.95,
+                                .seed = 1};
 }
 
 /* ---- the prompt ----------------------------------------------------------------------------- */
@@ -178,7 +181,7 @@ static rv_status put_piece(generating *g, rv_error *err)
     if (g->text.failed) return rv_fail_memory(err, start);
     size_t added = g->text.length - start;
     if (status == RV_OK && added && g->params->token &&
-        !g->params->token(g->params->context, g->text.bytes + start, added))
+        !g->params->token(g->params->token_context, g->text.bytes + start, added))
         g->out->stopped = "cancelled";
     return status;
 }
@@ -224,12 +227,11 @@ static rv_status hand_over(generating *g, rv_error *err)
     return RV_OK;
 }
 
-rv_status rv_model_generate(rv_model *m, const char *prompt, size_t length,
-                            const rv_generate_params *params, rv_generation *out, rv_error *err)
+rv_status rv_subject_generate(rv_generation *out, rv_model *m, const char *prompt,
+                              size_t length, const rv_generate_params *params, rv_error *err)
 {
     *out = (rv_generation){0};
-    rv_generate_params defaults = rv_generate_params_default();
-    generating g = {.model = m, .params = params ? params : &defaults, .out = out};
+    generating g = {.model = m, .params = params, .out = out};
     rv_status status;
     RV_GOTO(encode_prompt(&g, prompt, length, err));
     RV_GOTO(allocate(&g, err));

@@ -3,15 +3,9 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "record/json.h"
 #include "reverie/model.h"
-
-static rv_status dump(char **out, json_t *json, rv_error *err)
-{
-    *out = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(json);
-    return *out ? RV_OK : rv_fail_memory(err, 0);
-}
 
 /* null where a number is not finite: JSON has no other way to say so. */
 static json_t *number(double value)
@@ -63,7 +57,7 @@ rv_status rv_text_json(char **out, const char *text, size_t length, rv_error *er
 {
     json_t *root = json_object();
     set_text(root, "text", text, length);
-    return dump(out, root, err);
+    return rv_json_result(out, root, err);
 }
 
 rv_status rv_tokens_json(char **out, const rv_tokens *tokens, rv_error *err)
@@ -74,7 +68,7 @@ rv_status rv_tokens_json(char **out, const rv_tokens *tokens, rv_error *err)
     json_object_set_new(root, "ids", ids);
     json_object_set_new(root, "tokens", tokens_to_json(tokens, NULL));
     json_object_set_new(root, "bos", bos_to_json(&tokens->bos));
-    return dump(out, root, err);
+    return rv_json_result(out, root, err);
 }
 
 rv_status rv_score_json(char **out, const rv_score *score, rv_error *err)
@@ -87,7 +81,7 @@ rv_status rv_score_json(char **out, const rv_score *score, rv_error *err)
     json_object_set_new(root, "bits_per_byte", number(score->bits_per_byte));
     json_object_set_new(root, "bos", bos_to_json(&score->tokens.bos));
     json_object_set_new(root, "losses", tokens_to_json(&score->tokens, "nll"));
-    return dump(out, root, err);
+    return rv_json_result(out, root, err);
 }
 
 rv_status rv_activations_json(char **out, const rv_activations *activations, rv_error *err)
@@ -97,7 +91,7 @@ rv_status rv_activations_json(char **out, const rv_activations *activations, rv_
     json_object_set_new(root, "sign", json_integer(activations->sign < 0 ? -1 : 1));
     json_object_set_new(root, "bos", bos_to_json(&activations->tokens.bos));
     json_object_set_new(root, "tokens", tokens_to_json(&activations->tokens, "value"));
-    return dump(out, root, err);
+    return rv_json_result(out, root, err);
 }
 
 rv_status rv_generation_json(char **out, const rv_generation *generation, rv_error *err)
@@ -109,7 +103,7 @@ rv_status rv_generation_json(char **out, const rv_generation *generation, rv_err
     json_object_set_new(root, "stopped", string(generation->stopped));
     json_object_set_new(root, "chat", json_boolean(generation->chat));
     json_object_set_new(root, "bos", bos_to_json(&generation->tokens.bos));
-    return dump(out, root, err);
+    return rv_json_result(out, root, err);
 }
 
 static json_t *memory_to_json(const rv_model_info *info)
@@ -162,5 +156,5 @@ rv_status rv_model_info_json(char **out, const rv_model_info *info, rv_error *er
     for (size_t i = 0; i < info->site_count; i++)
         json_array_append_new(sites, string(info->sites[i]));
     json_object_set_new(root, "sites", sites);
-    return dump(out, root, err);
+    return rv_json_result(out, root, err);
 }

@@ -62,7 +62,7 @@ static rv_status sum_up(rv_score *out, const rv_model *m, const double *losses, 
     return RV_OK;
 }
 
-rv_status rv_model_score(rv_model *m, const char *text, size_t length, rv_score *out,
+rv_status rv_model_score(rv_score *out, rv_model *m, const char *text, size_t length,
                          rv_error *err)
 {
     *out = (rv_score){0};

@@ -11,7 +11,7 @@
 
 rv_model_params rv_model_params_default(void)
 {
-    return (rv_model_params){.bos = RV_BOS_AUTO};
+    return (rv_model_params){.size = sizeof(rv_model_params), .bos = RV_BOS_AUTO};
 }
 
 const char *rv_format_name(rv_format format)
@@ -160,14 +160,13 @@ static rv_status fill(rv_model *m, const char *name, const rv_model_params *para
     return rv_choose_bos(&m->bos, &m->bos_why, m->tokenizer, params->bos, err);
 }
 
-rv_status rv_model_open(rv_model **out, const char *name, const rv_model_params *params,
-                        rv_error *err)
+rv_status rv_subject_open(rv_model **out, const char *name, const rv_model_params *params,
+                          rv_error *err)
 {
     *out = NULL;
-    rv_model_params defaults = rv_model_params_default();
     rv_model *m;
     RV_TRY(RV_NEW(m, 1, err));
-    rv_status status = fill(m, name, params ? params : &defaults, err);
+    rv_status status = fill(m, name, params, err);
     if (status != RV_OK) {
         rv_model_close(m);
         return status;

@@ -45,6 +45,16 @@ rv_status rv_open_parts(char **path, rv_checkpoint **checkpoint, rv_tokenizer **
 const char *rv_quantisation_name(const rv_checkpoint *checkpoint);
 const char *rv_format_name(rv_format format);
 
+/* Opens a model for rv_model_close: its checkpoint, tokenizer and weights. */
+rv_status rv_subject_open(rv_model **out, const char *name, const rv_model_params *params,
+                          rv_error *err);
+
+/* As include/reverie/model.h says of rv_tokenize, rv_model_generate. */
+rv_status rv_subject_tokenize(rv_tokens *out, const char *name, const char *text, size_t length,
+                              const rv_model_params *params, rv_error *err);
+rv_status rv_subject_generate(rv_generation *out, rv_model *model, const char *prompt,
+                              size_t length, const rv_generate_params *params, rv_error *err);
+
 /* Fills model->hash once. */
 rv_status rv_model_hash(rv_model *model, rv_error *err);
 

@@ -71,12 +71,10 @@ static rv_status open_tokenizer(rv_tokenizer **out, const char *name, rv_error *
     return RV_OK;
 }
 
-rv_status rv_tokenize(rv_tokens *out, const char *name, const char *text, size_t length,
-                      const rv_model_params *params, rv_error *err)
+rv_status rv_subject_tokenize(rv_tokens *out, const char *name, const char *text, size_t length,
+                              const rv_model_params *params, rv_error *err)
 {
     *out = (rv_tokens){0};
-    rv_model_params defaults = rv_model_params_default();
-    if (!params) params = &defaults;
     rv_tokenizer *tokenizer;
     rv_ids ids = {0};
     const char *why;

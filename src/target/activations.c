@@ -56,8 +56,8 @@ done:
     return status;
 }
 
-rv_status rv_model_activations(rv_model *m, const char *name, const char *text, size_t length,
-                               rv_activations *out, rv_error *err)
+rv_status rv_model_activations(rv_activations *out, rv_model *m, const char *name,
+                               const char *text, size_t length, rv_error *err)
 {
     *out = (rv_activations){0};
     rv_target target;

@@ -14,25 +14,24 @@
 #include "vision/gallery.h"
 #include "vision/idx.h"
 
-void rv_image_gallery_free(rv_image_gallery *gallery)
+void rv_image_gallery_release(rv_image_gallery *gallery)
 {
-    if (!gallery) return;
     free(gallery->target_name);
     free(gallery->dreams);
-    free(gallery);
+    *gallery = (rv_image_gallery){0};
 }
 
-const rv_image_dream *rv_image_gallery_at(const rv_image_gallery *gallery, size_t target,
-                                          rv_image_method method, size_t start)
+const rv_image_picture *rv_image_gallery_at(const rv_image_gallery *gallery, size_t target,
+                                            rv_image_method method, size_t start)
 {
     size_t group = target * RV_IMAGE_METHODS + (size_t)method;
     return &gallery->dreams[group * gallery->starts + start];
 }
 
-const rv_image_dream *rv_image_gallery_best(const rv_image_gallery *gallery, size_t target,
-                                            rv_image_method method)
+const rv_image_picture *rv_image_gallery_best(const rv_image_gallery *gallery, size_t target,
+                                              rv_image_method method)
 {
-    const rv_image_dream *dream = rv_image_gallery_at(gallery, target, method, 0);
+    const rv_image_picture *dream = rv_image_gallery_at(gallery, target, method, 0);
     while (!dream->best) dream++;
     return dream;
 }
@@ -54,7 +53,7 @@ void rv_image_gallery_median(double *attacked, double *judge, const rv_image_gal
 {
     double a[RV_IMAGE_MAX_STARTS], b[RV_IMAGE_MAX_STARTS];
     for (size_t s = 0; s < gallery->starts; s++) {
-        const rv_image_dream *dream = rv_image_gallery_at(gallery, target, method, s);
+        const rv_image_picture *dream = rv_image_gallery_at(gallery, target, method, s);
         a[s] = dream->attacked;
         b[s] = dream->judge;
     }
@@ -62,7 +61,7 @@ void rv_image_gallery_median(double *attacked, double *judge, const rv_image_gal
     *judge = gallery->units ? (double)NAN : median(b, gallery->starts);
 }
 
-char *rv_image_dream_json(const rv_image_gallery *gallery, const rv_image_dream *d)
+static char *dream_json(const rv_image_gallery *gallery, const rv_image_picture *d)
 {
     json_t *json = json_pack(
         "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:b, s:f, "
@@ -84,25 +83,29 @@ char *rv_image_dream_json(const rv_image_gallery *gallery, const rv_image_dream 
     return text;
 }
 
-/* ---- writing ------------------------------------------------------------------------------- */
-
-static rv_status write_records(const rv_image_gallery *gallery, const char *path, rv_error *err)
+static rv_status put_records(rv_text *out, const rv_image_gallery *gallery, rv_error *err)
 {
-    rv_text text = {0};
     const size_t count = gallery->targets * RV_IMAGE_METHODS * gallery->starts;
     for (size_t i = 0; i < count; i++) {
-        char *line = rv_image_dream_json(gallery, &gallery->dreams[i]);
-        if (!line)
-            text.failed = true;
-        else
-            rv_text_printf(&text, "%s\n", line);
+        char *line = dream_json(gallery, &gallery->dreams[i]);
+        if (!line) return rv_fail_memory(err, out->length);
+        rv_text_printf(out, "%s\n", line);
         free(line);
     }
-    rv_status status = text.failed ? rv_fail_memory(err, text.length)
-                                   : rv_write_file(path, text.bytes, text.length, err);
+    return out->failed ? rv_fail_memory(err, out->length) : RV_OK;
+}
+
+rv_status rv_image_gallery_json(char **out, const rv_image_gallery *gallery, rv_error *err)
+{
+    rv_text text = {0};
+    *out = NULL;
+    rv_status status = put_records(&text, gallery, err);
+    if (status == RV_OK && !(*out = rv_text_take(&text))) status = rv_fail_memory(err, 1);
     rv_text_release(&text);
     return status;
 }
+
+/* ---- writing ------------------------------------------------------------------------------- */
 
 static rv_status write_with(const rv_image_gallery *gallery, const char *path, rv_error *err,
                             rv_status (*make)(rv_text *, const rv_image_gallery *, rv_error *))
@@ -144,7 +147,7 @@ static rv_status write_one(const rv_image_gallery *gallery, const char *path, rv
 {
     if (ends_with(path, ".html")) return write_with(gallery, path, err, rv_image_page);
     if (ends_with(path, ".png")) return write_with(gallery, path, err, rv_image_grid);
-    return write_records(gallery, path, err);
+    return write_with(gallery, path, err, put_records);
 }
 
 rv_status rv_image_gallery_write(const rv_image_gallery *gallery, const char *path,
@@ -164,8 +167,8 @@ rv_status rv_image_gallery_write(const rv_image_gallery *gallery, const char *pa
 
 static int compare_neighbours(const void *a, const void *b)
 {
-    const rv_image_dream *x = *(const rv_image_dream *const *)a;
-    const rv_image_dream *y = *(const rv_image_dream *const *)b;
+    const rv_image_picture *x = *(const rv_image_picture *const *)a;
+    const rv_image_picture *y = *(const rv_image_picture *const *)b;
     return (x->neighbour > y->neighbour) - (x->neighbour < y->neighbour);
 }
 
@@ -173,7 +176,7 @@ rv_status rv_image_gallery_keep_neighbours(const rv_image_gallery *gallery, cons
                                            rv_error *err)
 {
     const size_t count = gallery->targets * RV_IMAGE_METHODS * gallery->starts;
-    const rv_image_dream **order = NULL;
+    const rv_image_picture **order = NULL;
     rv_images kept = {0};
     rv_status status;
     RV_GOTO(RV_NEW(order, count, err));

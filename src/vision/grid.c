@@ -32,7 +32,7 @@ rv_status rv_image_grid(rv_text *out, const rv_image_gallery *gallery, rv_error 
     memset(c.pixels, GROUND, height * c.width);
     for (size_t t = 0; t < gallery->targets; t++) {
         for (size_t m = 0; m < RV_IMAGE_METHODS; m++) {
-            const rv_image_dream *d = rv_image_gallery_best(gallery, t, (rv_image_method)m);
+            const rv_image_picture *d = rv_image_gallery_best(gallery, t, (rv_image_method)m);
             put(&c, t, GAP + m * pair, d->pixels);
             put(&c, t, GAP + m * pair + CELL, d->neighbour_pixels);
         }

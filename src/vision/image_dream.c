@@ -21,8 +21,12 @@ static const double SURE = 0.9999; // of a class: what the goal asks of a dream
 
 rv_image_dream_params rv_image_dream_params_default(void)
 {
-    return (rv_image_dream_params){
-        .only = -1, .starts = 16, .steps = 120, .seed = 1, .threads = 1};
+    return (rv_image_dream_params){.size = sizeof(rv_image_dream_params),
+                                   .only = -1,
+                                   .starts = 16,
+                                   .steps = 120,
+                                   .seed = 1,
+                                   .threads = 1};
 }
 
 const char *rv_image_method_name(rv_image_method method)
@@ -229,7 +233,7 @@ static bool report(const job *j, size_t done, size_t parts)
 {
     const rv_image_dream_params *p = j->params;
     rv_progress event = {"dreaming", "ascents", NULL, (double)done, (double)parts};
-    return !p->progress || p->progress(p->context, &event);
+    return !p->progress || p->progress(p->progress_context, &event);
 }
 
 /* Targets and methods side by side on the threads; each is a stream of random numbers of its own.
@@ -268,7 +272,7 @@ static void fill_dreams(job *j)
     rv_image_gallery *g = j->gallery;
     for (size_t first = 0; first < j->count; first += g->starts) {
         for (size_t i = first; i < first + g->starts; i++) {
-            rv_image_dream *d = &g->dreams[i];
+            rv_image_picture *d = &g->dreams[i];
             real *image = j->images + i * RV_IMAGE_PIXELS;
             d->target = first / g->starts / RV_IMAGE_METHODS;
             d->method = (rv_image_method)(first / g->starts % RV_IMAGE_METHODS);
@@ -306,7 +310,7 @@ static rv_status measure_targets(job *j, columns *c, rv_error *err)
 static void copy_columns(job *j, const columns *c)
 {
     for (size_t i = 0; i < j->count; i++) {
-        rv_image_dream *d = &j->gallery->dreams[i];
+        rv_image_picture *d = &j->gallery->dreams[i];
         d->value = c->value[i];
         d->attacked = c->attacked[i];
         d->judge = c->judge[i];
@@ -346,7 +350,7 @@ done:
 
 /* Whether a is a better dream than b. All that the classifier is sure of are equally good to it: of them the most
  * typical one, whose code the autoencoder's prior finds likeliest. The judge and the data have no part in it. */
-static bool is_better(const rv_image_dream *a, const rv_image_dream *b)
+static bool is_better(const rv_image_picture *a, const rv_image_picture *b)
 {
     bool sure = a->attacked >= SURE, other = b->attacked >= SURE; // NAN, of a unit: not sure
     if (sure != other) return sure;
@@ -356,7 +360,7 @@ static bool is_better(const rv_image_dream *a, const rv_image_dream *b)
 static void choose_best(rv_image_gallery *g, size_t count)
 {
     for (size_t first = 0; first < count; first += g->starts) {
-        rv_image_dream *best = &g->dreams[first];
+        rv_image_picture *best = &g->dreams[first];
         for (size_t i = first + 1; i < first + g->starts; i++)
             if (is_better(&g->dreams[i], best)) best = &g->dreams[i];
         best->best = true;
@@ -397,16 +401,13 @@ static rv_status check_params(const rv_image_dream_params *p, rv_error *err)
     return RV_OK;
 }
 
-rv_status rv_image_dream_all(rv_image_gallery **out, const rv_image_dream_params *params,
-                             rv_error *err)
+rv_status rv_vision_dream(rv_image_gallery *out, const rv_image_dream_params *params,
+                          rv_error *err)
 {
-    *out = NULL;
+    *out = (rv_image_gallery){
+        .starts = params->starts, .steps = params->steps, .seed = params->seed};
     RV_TRY(check_params(params, err));
-    job j = {.params = params};
-    RV_TRY(RV_NEW(j.gallery, 1, err));
-    j.gallery->starts = params->starts;
-    j.gallery->steps = params->steps;
-    j.gallery->seed = params->seed;
+    job j = {.params = params, .gallery = out};
     rv_status status = run(&j, err);
     rv_network_release(&j.attacked);
     rv_network_release(&j.judge);
@@ -414,9 +415,6 @@ rv_status rv_image_dream_all(rv_image_gallery **out, const rv_image_dream_params
     rv_images_release(&j.set);
     free(j.images);
     free(j.score);
-    if (status == RV_OK)
-        *out = j.gallery;
-    else
-        rv_image_gallery_free(j.gallery);
+    if (status != RV_OK) rv_image_gallery_release(out);
     return status;
 }

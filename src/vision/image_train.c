@@ -7,10 +7,11 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "reverie/image.h"
+#include "base/text.h"
 #include "vision/autoencoder.h"
 #include "vision/classifier.h"
 #include "vision/dataset.h"
+#include "vision/gallery.h"
 #include "vision/measure.h"
 #include "vision/neighbour.h"
 #include "vision/weights.h"
@@ -31,7 +32,8 @@ static const struct {
 
 rv_image_train_params rv_image_train_params_default(rv_image_model model)
 {
-    return (rv_image_train_params){.model = model,
+    return (rv_image_train_params){.size = sizeof(rv_image_train_params),
+                                   .model = model,
                                    .seed = recipes[model].seed,
                                    .epochs = recipes[model].epochs,
                                    .rate = recipes[model].rate,
@@ -100,7 +102,7 @@ static rv_status learn(job *j, rv_error *err)
                                           .threads = p->threads,
                                           .state = replaceable ? state : NULL,
                                           .progress = p->progress,
-                                          .context = p->context};
+                                          .context = p->progress_context};
     rv_status status = rv_learner_train(&j->curve, j->common, &j->train, &settings, err);
     free(state);
     return status;
@@ -254,10 +256,10 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-rv_status rv_image_train(rv_image_training *out, const rv_image_train_params *params,
-                         rv_error *err)
+rv_status rv_vision_train(rv_image_training *out, const rv_image_train_params *params,
+                          rv_error *err)
 {
-    memset(out, 0, sizeof *out);
+    *out = (rv_image_training){.model = params->model, .seed = params->seed};
     if (!params->data || !params->output)
         return rv_fail(err, RV_ERR_USAGE,
                        "training: expected a data folder and an output file");
@@ -286,4 +288,32 @@ void rv_image_training_release(rv_image_training *training)
 {
     free(training->curve);
     memset(training, 0, sizeof *training);
+}
+
+rv_status rv_image_training_json(char **out, const rv_image_training *t, rv_error *err)
+{
+    const char *model = rv_image_model_name(t->model);
+    rv_text lines = {0};
+    for (size_t i = 0; i < t->epochs; i++) {
+        const rv_image_epoch *e = &t->curve[i];
+        rv_text_printf(&lines,
+                       "{\"type\":\"image_epoch\",\"model\":\"%s\",\"epoch\":%zu,"
+                       "\"train_loss\":%.9g,\"loss\":%.9g,\"accuracy\":%.9g,\"best\":%s}\n",
+                       model, i + 1, e->train_loss, e->loss, e->accuracy,
+                       i == t->best ? "true" : "false");
+    }
+    rv_text_printf(&lines,
+                   "{\"type\":\"image_training\",\"model\":\"%s\",\"dataset\":\"%s\","
+                   "\"seed\":%llu,\"parameters\":%zu,\"test_loss\":%.9g,"
+                   "\"test_accuracy\":%.9g,\"seconds\":%.1f}",
+                   model, t->dataset, (unsigned long long)t->seed, t->parameters, t->test_loss,
+                   t->test_accuracy, t->seconds);
+    *out = rv_text_take(&lines);
+    return *out ? RV_OK : rv_fail_memory(err, t->epochs);
+}
+
+const char *rv_image_model_name(rv_image_model model)
+{
+    static const char *const names[] = {"classifier", "judge", "autoencoder"};
+    return names[model];
 }

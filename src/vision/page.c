@@ -81,7 +81,7 @@ static void put_probability(rv_text *out, const char *label, double p, double le
     rv_text_printf(out, "<dt>%s<dd class=%s>%.6f", label, p >= least ? "good" : "bad", p);
 }
 
-static rv_status put_dream(rv_text *out, const rv_image_gallery *g, const rv_image_dream *d,
+static rv_status put_dream(rv_text *out, const rv_image_gallery *g, const rv_image_picture *d,
                            rv_error *err)
 {
     const char *name = g->target_name[d->target], *label = g->class_name[d->neighbour_label];
@@ -133,7 +133,7 @@ static rv_status put_starts(rv_text *out, const rv_image_gallery *g, rv_error *e
         put_escaped(out, g->target_name[t]);
         rv_text_puts(out, "</th><td>");
         for (size_t s = 0; s < g->starts; s++) {
-            const rv_image_dream *d = rv_image_gallery_at(g, t, RV_IMAGE_LATENT, s);
+            const rv_image_picture *d = rv_image_gallery_at(g, t, RV_IMAGE_LATENT, s);
             RV_TRY(put_image(out, d->pixels, "a start of ", g->target_name[t], err));
         }
         rv_text_puts(out, "</td></tr>\n");

@@ -1,7 +1,8 @@
-#include "reverie/survey.h"
+#include "corpus/survey.h"
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,19 +10,38 @@
 #include "subject/subject.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "corpus/survey.h"
-#include "reverie/core.h"
+#include "base/json.h"
 
 rv_survey_params rv_survey_params_default(void)
 {
-    return (rv_survey_params){.top = 20, .peaks = 20};
+    return (rv_survey_params){.size = sizeof(rv_survey_params), .top = 20, .peaks = 20};
 }
 
-void rv_survey_summary_free(rv_survey_summary *summary)
+void rv_survey_summary_release(rv_survey_summary *summary)
 {
-    if (!summary) return;
     free(summary->peaks);
-    free(summary);
+    *summary = (rv_survey_summary){0};
+}
+
+rv_status rv_survey_summary_json(char **out, const rv_survey_summary *s, rv_error *err)
+{
+    json_t *peaks = json_array();
+    for (size_t i = 0; i < s->peak_count; i++) {
+        const rv_survey_peak *k = &s->peaks[i];
+        char target[48];
+        snprintf(target, sizeof target, "L%llu.N%llu", (unsigned long long)k->layer,
+                 (unsigned long long)k->neuron);
+        json_array_append_new(peaks, json_pack("{s:s, s:f, s:f, s:s, s:I}", "target", target,
+                                               "g", k->g, "value", k->value, "file", k->file,
+                                               "offset", (json_int_t)k->offset));
+    }
+    return rv_json_result(
+        out,
+        json_pack("{s:I, s:I, s:I, s:I, s:s, s:f, s:o}", "layers", (json_int_t)s->layers,
+                  "neurons", (json_int_t)s->neurons, "tokens", (json_int_t)s->tokens,
+                  "positions", (json_int_t)s->positions, "numbers",
+                  s->narrow ? "bf16" : "float32", "seconds", s->seconds, "peaks", peaks),
+        err);
 }
 
 static void put_places(rv_text *out, const char *name, const rv_place *places, size_t count)
@@ -101,29 +121,22 @@ static rv_survey_peak peak_of(const rv_survey *s, size_t l, size_t n, const rv_s
                             .offset = x->offset};
 }
 
-static rv_status summarise(rv_survey_summary **out, const rv_survey *s,
+static rv_status summarise(rv_survey_summary *out, const rv_survey *s,
                            const rv_survey_params *p, bool narrow, double seconds,
                            rv_error *err)
 {
     size_t all = s->layers * s->neurons;
-    rv_survey_summary *summary;
-    RV_TRY(RV_NEW(summary, 1, err));
-    *summary = (rv_survey_summary){.layers = s->layers,
-                                   .neurons = s->neurons,
-                                   .tokens = s->tokens,
-                                   .positions = s->positions,
-                                   .narrow = narrow,
-                                   .seconds = seconds};
-    rv_status status = RV_NEW(summary->peaks, all, err);
-    for (size_t i = 0; status == RV_OK && i < all; i++)
-        summary->peaks[i] = peak_of(s, i / s->neurons, i % s->neurons, p);
-    if (status != RV_OK) {
-        rv_survey_summary_free(summary);
-        return status;
-    }
-    qsort(summary->peaks, all, sizeof *summary->peaks, by_height);
-    summary->peak_count = p->peaks < all ? p->peaks : all;
-    *out = summary;
+    *out = (rv_survey_summary){.layers = s->layers,
+                               .neurons = s->neurons,
+                               .tokens = s->tokens,
+                               .positions = s->positions,
+                               .narrow = narrow,
+                               .seconds = seconds};
+    RV_TRY(RV_NEW(out->peaks, all, err));
+    for (size_t i = 0; i < all; i++)
+        out->peaks[i] = peak_of(s, i / s->neurons, i % s->neurons, p);
+    qsort(out->peaks, all, sizeof *out->peaks, by_height);
+    out->peak_count = p->peaks < all ? p->peaks : all;
     return RV_OK;
 }
 
@@ -134,10 +147,10 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-rv_status rv_survey_corpus(rv_survey_summary **out, rv_model *model, const rv_survey_params *p,
-                           rv_error *err)
+rv_status rv_survey_run(rv_survey_summary *out, rv_model *model, const rv_survey_params *p,
+                        rv_error *err)
 {
-    *out = NULL;
+    *out = (rv_survey_summary){0};
     if (p->corpus_count == 0)
         return rv_fail(err, RV_ERR_USAGE,
                        "corpus: expected at least one text file, found none");
