@@ -1,305 +1,12 @@
-/* The records of a dream: provenance first, then the corpus, the way, and what was found, every number
- * computed again from the text. */
-#include "dream/session.h"
-
-#include <jansson.h>
+/* What was found: every number computed again from the text. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "subject/describe.h"
-#include "autoencoder/text_autoencoder.h"
-#include "base/arena.h"
-#include "base/file.h"
 #include "base/memory.h"
-#include "search/proposal.h"
+#include "dream/emit.h"
 
-enum { REPLACEMENTS = 64, DIVERSE = 4, EXAMPLES = 10, MEMBERS = 8 };
-
-/* One record: into the lines, and to the file. */
-#define EMIT(d, name, record, err)                           \
-    do {                                                     \
-        size_t before_ = (d)->lines.length;                  \
-        RV_TRY(rv_put_##name(&(d)->lines, (record), (err))); \
-        RV_TRY(pass_on((d), before_, (err)));                \
-    } while (0)
-
-static rv_status pass_on(rv_dreaming *d, size_t before, rv_error *err)
-{
-    if (d->lines.failed) return rv_fail_memory(err, d->lines.length);
-    if (d->output.writer)
-        rv_text_append(rv_record_writer_batch(d->output.writer), d->lines.bytes + before,
-                       d->lines.length - before);
-    return RV_OK;
-}
-
-static rv_status commit(rv_dreaming *d, rv_error *err)
-{
-    return d->output.writer ? rv_record_writer_commit(d->output.writer, err) : RV_OK;
-}
-
-static rv_string token_text(const rv_dreaming *d, int32_t id)
-{
-    return rv_token_text(d->model, id);
-}
-
-static void position_name(char out[24], const rv_target *t)
-{
-    if (t->reading == RV_READ_AT)
-        snprintf(out, 24, "%ld", t->position);
-    else
-        snprintf(out, 24, "%s", t->reading == RV_READ_MAX ? "max" : "last");
-}
-
-/* What a run record points at. */
-typedef struct run_texts {
-    char position[24], started[RV_TIME_ROOM], id[17], *options;
-} run_texts;
-
-static json_t *texts_json(const char *const *texts, size_t count)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        json_t *text = json_string(texts[i]);
-        json_array_append_new(list, text ? text : json_string("(not UTF-8)"));
-    }
-    return list;
-}
-
-static rv_status put_options(char **out, const rv_dreaming *d, rv_error *err)
-{
-    const rv_dream_params *p = d->params;
-    json_t *json = json_pack("{s:b, s:b, s:b, s:b, s:f, s:o, s:o, s:I}", "as_published",
-                             (int)p->as_published, "exact", (int)p->exact, "narrow",
-                             (int)d->narrow, "int8", (int)d->int8, "repetition", p->repetition,
-                             "prompts", texts_json(p->prompts, p->prompt_count), "forbidden",
-                             texts_json(p->forbidden, p->forbidden_count), "corpus_tokens",
-                             (json_int_t)p->corpus_tokens);
-    if (json && d->autoencoder) {
-        char site[RV_SITE_NAME_MAX];
-        rv_site_name(site, d->autoencoder->config.site);
-        json_object_set_new(json, "autoencoder", json_string(d->autoencoder_digest));
-        json_object_set_new(json, "autoencoder_site", json_string(site));
-    }
-    *out = json ? json_dumps(json, JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(json);
-    return *out ? RV_OK : rv_fail_memory(err, 0);
-}
-
-static rv_status fill_run(rv_run_record *out, run_texts *texts, rv_dreaming *d, rv_error *err)
-{
-    const rv_dream_params *p = d->params;
-    rv_time_now(texts->started);
-    position_name(texts->position, &d->target);
-    RV_TRY(put_options(&texts->options, d, err));
-    rv_run_record r = rv_run_record_empty();
-    r.command = p->command;
-    r.target = (rv_target_entry){d->target.name, d->target.written, (double)d->target.sign,
-                                 texts->position};
-    r.method = d->dreamer->name;
-    r.seed = p->seed;
-    r.budget = p->budget;
-    r.options = texts->options;
-    r.model = rv_describe_model(d->model, err);
-    if (p->fluency) r.fluency = rv_describe_model(p->fluency, err);
-    r.bos = (rv_bos_entry){.added = d->bos >= 0, .id = d->bos, .why = d->bos_why};
-    if (d->bos >= 0) r.bos.token = token_text(d, d->bos);
-    if (d->prefix_text && *d->prefix_text) r.template.prefix = RV_STRING(d->prefix_text);
-    if (d->suffix_text && *d->suffix_text) r.template.suffix = RV_STRING(d->suffix_text);
-    r.normalisation =
-        (rv_normalisation_entry){d->stats->mean, d->stats->deviation, (double)d->target.sign,
-                                 d->corpus_name, d->stats->positions};
-    r.length = (rv_length_entry){p->least, p->most};
-    r.version = RV_VERSION_STRING;
-    r.threads = (uint64_t)d->model->threads;
-    r.kernels = d->model->transformer->kernels->name;
-    r.started = texts->started;
-    RV_TRY(rv_run_identity(texts->id, &r, err));
-    r.id = texts->id;
-    *out = r;
-    return RV_OK;
-}
-
-rv_status rv_record_identity(char out[17], rv_dreaming *d, rv_error *err)
-{
-    rv_run_record run;
-    run_texts texts = {.options = NULL};
-    rv_status status = fill_run(&run, &texts, d, err);
-    if (status == RV_OK) memcpy(out, texts.id, sizeof texts.id);
-    free(texts.options);
-    return status;
-}
-
-static rv_status put_run(rv_dreaming *d, rv_error *err)
-{
-    rv_run_record run;
-    run_texts texts = {.options = NULL};
-    size_t before = d->lines.length;
-    rv_status status = fill_run(&run, &texts, d, err);
-    if (status == RV_OK) status = rv_put_run(&d->lines, &run, err);
-    free(texts.options);
-    return status == RV_OK ? pass_on(d, before, err) : status;
-}
-
-static double normalised(const rv_dreaming *d, double f)
-{
-    return (double)d->target.sign * (f - d->stats->mean) / d->stats->deviation;
-}
-
-static rv_status put_quantiles(rv_dreaming *d, rv_error *err)
-{
-    rv_quantiles_record q = rv_quantiles_record_empty();
-    q.corpus = d->corpus_name;
-    q.positions = d->stats->positions;
-    q.probabilities = rv_quantile_levels;
-    q.values = d->stats->quantile;
-    q.probability_count = q.value_count = RV_QUANTILES;
-    q.minimum = d->stats->minimum;
-    q.maximum = d->stats->maximum;
-    q.windows = d->sampled;
-    q.window_length = d->params->most;
-    q.cross_entropy_10 = d->fluency_10;
-    q.cross_entropy_50 = d->fluency_50;
-    q.cross_entropy_90 = d->fluency_90;
-    q.bits_per_byte_50 = d->byte_fluency_50 / log(2);
-    EMIT(d, quantiles, &q, err);
-    return RV_OK;
-}
-
-static rv_status put_example(rv_dreaming *d, const char *kind, const rv_corpus_hit *hit,
-                             const rv_candidate *window, rv_error *err)
-{
-    rv_example_record e = rv_example_record_empty();
-    size_t from = window ? hit->at + 1 - window->length : 0,
-           count = window ? window->length : hit->count;
-    rv_token_entry *tokens;
-    RV_TRY(RV_NEW(tokens, count, err));
-    for (size_t i = 0; i < count; i++)
-        tokens[i] = (rv_token_entry){.id = hit->ids[from + i],
-                                     .text = token_text(d, hit->ids[from + i]),
-                                     .value = window ? NAN : (double)hit->values[from + i],
-                                     .probability = NAN,
-                                     .nll = NAN};
-    const char *file = d->corpus.files[hit->file], *slash = strrchr(file, '/');
-    e.kind = kind;
-    e.tokens = tokens;
-    e.token_count = count;
-    e.raw = window ? window->f : hit->f;
-    e.activation = normalised(d, e.raw);
-    if (window) e.cross_entropy = window->xe;
-    e.source = (rv_source_entry){slash ? slash + 1 : file, hit->offset};
-    size_t before = d->lines.length;
-    rv_status status = rv_put_example(&d->lines, &e, err);
-    free(tokens);
-    RV_TRY(status);
-    return pass_on(d, before, err);
-}
-
-static rv_status put_corpus(rv_dreaming *d, rv_error *err)
-{
-    bool high = d->target.sign > 0;
-    const rv_corpus_hit *hits = high ? d->stats->high : d->stats->low;
-    size_t count = high ? d->stats->high_count : d->stats->low_count, w = 0;
-    for (size_t i = 0; i < count && i < EXAMPLES; i++)
-        RV_TRY(put_example(d, "top", &hits[i], NULL, err));
-    for (size_t i = 0; i < count; i++) {
-        size_t n = hits[i].at + 1 < d->params->most ? hits[i].at + 1 : d->params->most;
-        if (n < d->params->least) continue; // as collect_starts passed it over
-        if (w < d->window_count && isfinite(d->windows[w].g))
-            RV_TRY(put_example(d, "window", &hits[i], &d->windows[w], err));
-        w++;
-    }
-    return RV_OK;
-}
-
-rv_status rv_record_open(rv_dreaming *d, rv_error *err)
-{
-    RV_TRY(put_run(d, err));
-    RV_TRY(put_quantiles(d, err));
-    RV_TRY(put_corpus(d, err));
-    return commit(d, err);
-}
-
-static rv_status decode(rv_string *out, rv_arena *arena, const rv_dreaming *d,
-                        const rv_candidate *c, rv_error *err)
-{
-    rv_text text = {0};
-    RV_TRY(rv_tokenizer_decode(d->model->tokenizer, c->ids, c->length, false, &text, err));
-    char *bytes = rv_arena_alloc(arena, text.length + 1, 1);
-    if (bytes && text.length) memcpy(bytes, text.bytes, text.length);
-    *out = (rv_string){bytes, text.length};
-    rv_text_release(&text);
-    return bytes ? RV_OK : rv_fail_memory(err, out->length);
-}
-
-static size_t choose_headline(const rv_point *points, const double *per_byte, size_t n,
-                              const rv_dreaming *d)
-{
-    double strongest = -INFINITY;
-    for (size_t i = 0; i < d->window_count; i++) strongest = fmax(strongest, d->windows[i].g);
-    return rv_choose_headline_by_byte(points, per_byte, n, d->fluency_50, d->byte_fluency_50,
-                                      strongest);
-}
-
-/* The headline of the moment, and texts from the most fluent to the most active one. */
-static rv_status some_of_front(rv_member_entry *out, size_t *count, rv_arena *arena,
-                               const rv_dreaming *d, const rv_front *front, rv_error *err)
-{
-    size_t n = front->count, picked[MEMBERS + 1], kept = 0;
-    rv_point *points = rv_arena_alloc(arena, n + 1, sizeof *points);
-    size_t *order = rv_arena_alloc(arena, n + 1, sizeof *order);
-    double *per_byte = rv_arena_alloc(arena, n + 1, sizeof *per_byte);
-    if (!points || !order || !per_byte) return rv_fail_memory(err, n * sizeof *points);
-    for (size_t i = 0; i < n; i++) {
-        points[i] = (rv_point){front->items[i].g, front->items[i].xe};
-        per_byte[i] = front->items[i].xb;
-    }
-    size_t sorted = rv_non_dominated(order, points, n), first = 0;
-    if (sorted > 0 && sorted != RV_NOT_FOUND) {
-        picked[kept++] = choose_headline(points, per_byte, n, d);
-        size_t spread = sorted < MEMBERS ? sorted : MEMBERS;
-        for (size_t i = 0; i < spread; i++)
-            picked[kept++] = order[spread > 1 ? i * (sorted - 1) / (spread - 1) : 0];
-    }
-    for (*count = 0; first < kept; first++) {
-        const rv_candidate *c = &front->items[picked[first]];
-        bool shown = false;
-        for (size_t i = 0; i < first; i++) shown |= picked[i] == picked[first];
-        if (shown) continue;
-        rv_member_entry *m = &out[(*count)++];
-        *m = (rv_member_entry){.activation = c->g, .cross_entropy = c->xe};
-        RV_TRY(decode(&m->text, arena, d, c, err));
-    }
-    return RV_OK;
-}
-
-rv_status rv_record_trajectory(rv_dreaming *d, const rv_search *s, double seconds,
-                               rv_error *err)
-{
-    static const double levels[RV_BEST_COUNT] = {4, 5, 6, 9};
-    rv_trajectory_record t = rv_trajectory_record_empty();
-    t.forward_tokens = s->work.forward;
-    t.backward_tokens = s->work.backward;
-    t.seconds = seconds;
-    t.area = rv_front_area(&s->front);
-    for (size_t i = 0; i < RV_BEST_COUNT; i++) {
-        double best = rv_front_best(&s->front, levels[i]);
-        t.best[i] = isfinite(best) ? best : NAN;
-    }
-    rv_arena arena = {0};
-    rv_member_entry members[MEMBERS + 1];
-    size_t before = d->lines.length;
-    rv_status status = some_of_front(members, &t.member_count, &arena, d, &s->front, err);
-    t.members = members;
-    if (status == RV_OK) status = rv_put_trajectory(&d->lines, &t, err);
-    rv_arena_release(&arena);
-    RV_TRY(status);
-    RV_TRY(pass_on(d, before, err));
-    return commit(d, err);
-}
-
-/* ---- results ---------------------------------------------------------------------------------- */
+enum { DIVERSE = 4 };
 
 /* One pass over a whole prompt by itself: nothing cached, nothing shared. */
 typedef struct fresh {
@@ -371,7 +78,7 @@ static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f,
         bool scored = P + i > 0;
         sum += nll;
         tokens[i] = (rv_token_entry){.id = c->ids[i],
-                                     .text = token_text(d, c->ids[i]),
+                                     .text = rv_emit_token(d, c->ids[i]),
                                      .value = (double)f->values[P + i],
                                      .probability = scored ? exp(-nll) : NAN,
                                      .nll = scored ? nll : NAN};
@@ -379,7 +86,7 @@ static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f,
     out->tokens = tokens;
     out->token_count = n;
     out->raw = row == SIZE_MAX ? NAN : (double)f->values[row];
-    out->activation = normalised(d, out->raw);
+    out->activation = rv_emit_normalised(d, out->raw);
     out->cross_entropy = sum / (double)(n > (P == 0) ? n - (P == 0) : 1);
     size_t all = out->text.length, unscored = P == 0 && n ? tokens[0].text.length : 0;
     if (all > unscored) out->bits_per_byte = sum / log(2) / (double)(all - unscored);
@@ -418,7 +125,7 @@ static rv_status mark(rv_dream_record *dreams, size_t count, const rv_dreaming *
                            nats_per_byte(&dreams[i], dreams[i].token_count / 2));
         if (dreams[i].cross_entropy <= d->fluency_90) fluent[fluent_count++] = i;
     }
-    size_t headline = choose_headline(points, per_byte, count, d);
+    size_t headline = rv_emit_headline(points, per_byte, count, d);
     if (headline != RV_NOT_FOUND) {
         dreams[headline].headline = true;
         size_t others =
@@ -429,76 +136,6 @@ done:
     free(points);
     free(per_byte);
     free(fluent);
-    return status;
-}
-
-/* Worst and best of the 64 replacements that the gradient of the activation likes best, token by token. */
-static rv_status attribute(rv_dreaming *d, const rv_candidate *c, const rv_dream_record *dream,
-                           rv_error *err)
-{
-    size_t V = d->model->transformer->config.vocabulary, n = c->length, total = 0;
-    rv_search_params params = d->search_params;
-    params.journal = NULL;
-    params.as_published = false;
-    rv_search *s = NULL;
-    rv_arena arena = {0};
-    rv_status status;
-    RV_GOTO(rv_search_new(&s, &d->problem, &params, 1, 256, err));
-    RV_GOTO(rv_search_expand(s, &c, 1, err));
-    real *score = rv_arena_alloc(&arena, V, sizeof *score);
-    int32_t *top = rv_arena_alloc(&arena, n * REPLACEMENTS, sizeof *top),
-            *ids = rv_arena_alloc(&arena, n * n * REPLACEMENTS, sizeof *ids);
-    rv_candidate *tried = rv_arena_alloc(&arena, n * REPLACEMENTS, sizeof *tried);
-    rv_attribution_entry *entries = rv_arena_alloc(&arena, n, sizeof *entries);
-    rv_replacement_entry *best = rv_arena_alloc(&arena, 3 * n, sizeof *best);
-    size_t *counts = rv_arena_alloc(&arena, n, sizeof *counts);
-    if (!score || !top || !ids || !tried || !entries || !best || !counts)
-        RV_GOTO(rv_fail_memory(err, n * V));
-    for (size_t i = 0; i < n; i++) {
-        rv_swap_scores(score, s, &s->members[0], i, 0, false);
-        counts[i] = rv_top_k(top + i * REPLACEMENTS, score, V, REPLACEMENTS);
-        for (size_t k = 0; k < counts[i]; k++, total++) {
-            tried[total] = (rv_candidate){.ids = ids + total * n, .length = n, .parent = 0};
-            memcpy(tried[total].ids, c->ids, n * sizeof *ids);
-            tried[total].ids[i] = top[i * REPLACEMENTS + k];
-        }
-    }
-    RV_GOTO(rv_search_judge(s, tried, total, err));
-    for (size_t i = 0, at = 0; i < n; at += counts[i], i++) {
-        rv_attribution_entry *e = &entries[i];
-        *e = (rv_attribution_entry){
-            .id = c->ids[i], .text = token_text(d, c->ids[i]), .top = best + 3 * i};
-        size_t order[3], kept = 0, worst = at;
-        for (size_t k = at; k < at + counts[i]; k++) {
-            if (tried[k].g < tried[worst].g) worst = k;
-            size_t p = kept < 3 ? kept++ : 3;
-            for (; p > 0 && tried[k].g > tried[order[p - 1]].g; p--)
-                if (p < 3) order[p] = order[p - 1];
-            if (p < 3) order[p] = k;
-        }
-        if (kept == 0) continue;
-        for (size_t k = 0; k < kept; k++) {
-            int32_t id = tried[order[k]].ids[i];
-            best[3 * i + k] = (rv_replacement_entry){token_text(d, id), id, tried[order[k]].g,
-                                                     dream->activation - tried[order[k]].g};
-        }
-        int32_t id = tried[worst].ids[i];
-        e->worst = (rv_replacement_entry){token_text(d, id), id, tried[worst].g,
-                                          dream->activation - tried[worst].g};
-        e->best = best[3 * i];
-        e->top_count = kept;
-    }
-    rv_attribution_record r = rv_attribution_record_empty();
-    r.text = dream->text;
-    r.activation = dream->activation;
-    r.tokens = entries;
-    r.token_count = n;
-    size_t before = d->lines.length;
-    RV_GOTO(rv_put_attribution(&d->lines, &r, err));
-    RV_GOTO(pass_on(d, before, err));
-done:
-    rv_arena_release(&arena);
-    rv_search_free(s);
     return status;
 }
 
@@ -561,7 +198,7 @@ static rv_status put_dreams(rv_dreaming *d, const rv_front *front, rv_arena *are
     for (size_t i = 0; status == RV_OK && i < front->count; i++) {
         const rv_candidate *c = &front->items[i];
         dreams[i] = rv_dream_record_empty();
-        status = decode(&dreams[i].text, arena, d, c, err);
+        status = rv_emit_text(&dreams[i].text, arena, d, c, err);
         if (status == RV_OK) status = measure(&dreams[i], tokens + i * n, &f, d, c, err);
         dreams[i].method = d->dreamer->name;
         dreams[i].seed = d->params->seed;
@@ -576,7 +213,7 @@ static rv_status put_dreams(rv_dreaming *d, const rv_front *front, rv_arena *are
         if (dreams[i].headline) headline = i;
     }
     if (d->params->attribution && headline < front->count && !d->cancelled && !d->failed)
-        RV_TRY(attribute(d, &front->items[headline], &dreams[headline], err));
+        RV_TRY(rv_emit_attribution(d, &front->items[headline], &dreams[headline], err));
     return RV_OK;
 }
 
