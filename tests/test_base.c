@@ -4,12 +4,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/redact.h"
 #include "base/text.h"
 
 static void random_streams_are_named_not_shared(void **state)
@@ -126,6 +128,64 @@ static void shuffled_orders_are_equally_frequent(void **state)
     assert_int_equal(orders, 6);
 }
 
+/* Spelled by Python's json, urllib.parse, html and base64. */
+static void secrets_are_blotted_out_however_they_are_written(void **state)
+{
+    (void)state;
+    static const char key[] = "sk-a/b+c=d&e_0123456789";
+    static const char *const spelled[] = {
+        "sk-a/b+c=d&e_0123456789",
+        "\\u0073\\u006b\\u002d\\u0061\\u002f\\u0062\\u002b\\u0063\\u003d\\u0064\\u0026\\u0065\\"
+        "u005f\\u0030\\u0031\\u0032\\u0033\\u0034\\u0035\\u0036\\u0037\\u0038\\u0039",
+        "\\\\u0073\\\\u006B\\\\u002D\\\\u0061\\\\u002F\\\\u0062\\\\u002B\\\\u0063\\\\u003D\\\\u"
+        "0064\\\\u0026\\\\u0065\\\\u005F\\\\u0030\\\\u0031\\\\u0032\\\\u0033\\\\u0034\\\\u0035"
+        "\\\\u0036\\\\u0037\\\\u0038\\\\u0039",
+        "\"sk-a\\/b+c=d&e_0123456789\"",
+        "sk-a%2Fb%2Bc%3Dd%26e_0123456789",
+        "sk-a%252Fb%252Bc%253Dd%2526e_0123456789",
+        "%73%6b%2d%61%2f%62%2b%63%3d%64%26%65%5f%30%31%32%33%34%35%36%37%38%39",
+        "sk-a/b+c=d&amp;e_0123456789",
+        "sk-a/b+c=d&amp;amp;e_0123456789",
+        "&#115;&#107;&#45;&#97;&#47;&#98;&#43;&#99;&#61;&#100;&#38;&#101;&#95;&#48;&#49;&#50;&#"
+        "51;&#52;&#53;&#54;&#55;&#56;&#57;",
+        "&#x73;&#x6B;&#x2D;&#x61;&#x2F;&#x62;&#x2B;&#x63;&#x3D;&#x64;&#x26;&#x65;&#x5F;&#x30;&#"
+        "x31;&#x32;&#x33;&#x34;&#x35;&#x36;&#x37;&#x38;&#x39;",
+        "\\x73\\x6b\\x2d\\x61\\x2f\\x62\\x2b\\x63\\x3d\\x64\\x26\\x65\\x5f\\x30\\x31\\x32\\x33"
+        "\\x34\\x35\\x36\\x37\\x38\\x39",
+        "736b2d612f622b633d6426655f30313233343536373839",
+        "736B2D612F622B633D6426655F30313233343536373839",
+        "c2stYS9iK2M9ZCZlXzAxMjM0NTY3ODk=",
+        "dTpzay1hL2IrYz1kJmVfMDEyMzQ1Njc4OSE=",
+        "eHNrLWEvYitjPWQmZV8wMTIzNDU2Nzg5",
+        "\"c2stYS9iK2M9ZCZlXzAxMjM0NTY3ODk=\"",
+        "YWJzay1hL2IrYz1kJmVfMDEyMzQ1Njc4OQ%3D%3D"};
+    for (size_t i = 0; i < sizeof spelled / sizeof spelled[0]; i++) {
+        rv_text text = {0};
+        rv_text_printf(&text, "before %s after %s", spelled[i], spelled[i]);
+        size_t length = text.length;
+        if (rv_redact(text.bytes, text.length, key, strlen(key)) != 2)
+            fail_msg("left: %s", text.bytes);
+        assert_int_equal(text.length, length);
+        assert_int_equal(strlen(text.bytes), length);
+        assert_memory_equal(text.bytes, "before ", 7);
+        assert_non_null(strstr(text.bytes, " after "));
+        assert_null(strstr(text.bytes, "456"));      // neither plain nor ...
+        assert_null(strstr(text.bytes, "MTIzNDU2")); // in base64
+        rv_text_release(&text);
+    }
+    static const char *const others[] = {
+        "",      "sk-a/b+c=d&e_012345678", "%",   "&#", "&amp;", "\\",
+        "\\u00", "&#99999999999;",         "%25", "%2", "\\u{}", "sk-a/b+c=d&e_0123456780"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s", others[i]);
+        assert_int_equal(rv_redact(text, strlen(text), key, strlen(key)), 0);
+        assert_string_equal(text, others[i]);
+    }
+    char word[] = "a short word is none: word";
+    assert_int_equal(rv_redact(word, strlen(word), "word", 4), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +195,7 @@ int main(void)
         cmocka_unit_test(errors_carry_context),
         cmocka_unit_test(errors_never_command_a_terminal),
         cmocka_unit_test(utf8_rejects_what_is_not),
+        cmocka_unit_test(secrets_are_blotted_out_however_they_are_written),
         cmocka_unit_test(allocation_refuses_overflow),
         cmocka_unit_test(a_full_device_fails_and_stays_a_device),
         cmocka_unit_test(shuffled_orders_are_equally_frequent),

@@ -190,8 +190,8 @@ static void lasting_troubles_are_told(void **state)
          "404: no such model"},
         {{"HTTP/1.1 301 Moved\r\nLocation: /v2\r\nConnection: close\r\n\r\n", CLOSE},
          "redirects"},
-        {{"HTTP/1.1 200 OK\r\n\r\n{\"choices\":[", HOLD}, "within"},
-        {{"", HOLD}, "within"},
+        {{"HTTP/1.1 200 OK\r\n\r\n{\"choices\":[", HOLD}, "timed out"},
+        {{"", HOLD}, "timed out"},
         {{"HTTP/1.1 200 OK\r\n\r\n ", ENDLESS}, "longer than the"},
         {{"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"choices\":[", CLOSE}, "127.0.0.1"},
     };

@@ -440,7 +440,7 @@ class Get(unittest.TestCase):
 
     def test_redirect_loops_end(self):
         self.hub.fail("/resolve/", lambda h: h.reply(302, b"", [("Location", h.path)]))
-        self.get(code=1, says="more than 10 redirects")
+        self.get(code=1, says="Maximum (10) redirects")
 
     # ---- bad networks ----------------------------------------------------------------------
 
@@ -508,7 +508,7 @@ class Get(unittest.TestCase):
             handler.wfile.flush()
             handler.connection.recv(1)
         self.hub.network.fail("/", silent)
-        self.get("--timeout", "0.5", "--retries", "0", code=1, says="nothing came for 0.5 s")
+        self.get("--timeout", "0.5", "--retries", "0", code=1, says="too slow")
 
     # ---- wrong content ---------------------------------------------------------------------
 

@@ -51,15 +51,12 @@ static void says(const char *words)
 typedef struct basket {
     char bytes[256];
     size_t length;
-    unsigned begun;
 } basket;
 
-static rv_status basket_begin(void *context, uint64_t offset, rv_error *e)
+static rv_status basket_restart(void *context, rv_error *e)
 {
     (void)e;
-    basket *b = context;
-    b->length = (size_t)offset;
-    b->begun++;
+    ((basket *)context)->length = 0;
     return RV_OK;
 }
 
@@ -81,7 +78,6 @@ static void an_answer_arrives_with_its_headers(void **state)
                                   "\r\nx-two:2\r\nContent-Length: 5\r\n\r\nshort"}},
         1);
     rv_http_request request = request_to(server);
-    request.method = "POST";
     request.headers = (const char *const[]){"Content-Type: application/json", NULL};
     request.secret = SECRET;
     request.body = "{\"a\": 1}";
@@ -91,17 +87,14 @@ static void an_answer_arrives_with_its_headers(void **state)
     assert_int_equal(response.code, 418);
     assert_string_equal(response.body, "short");
     assert_int_equal(response.length, 5);
-    char *one = rv_http_header(&response, "x-one"), *two = rv_http_header(&response, "X-Two");
-    assert_string_equal(one, "1");
-    assert_string_equal(two, "2");
-    assert_null(rv_http_header(&response, "X-Three"));
-    free(one);
-    free(two);
+    assert_string_equal(rv_http_header(http, "x-one"), "1");
+    assert_string_equal(rv_http_header(http, "X-Two"), "2");
+    assert_null(rv_http_header(http, "X-Three"));
     assert_non_null(strstr(server->requests[0], "POST /a/b?q=1 HTTP/1.1\r\n"));
     assert_non_null(strstr(server->requests[0], "Content-Type: application/json\r\n"));
     assert_non_null(strstr(server->requests[0], SECRET "\r\n"));
     assert_non_null(strstr(server->requests[0], "\r\n\r\n{\"a\": 1}"));
-    assert_int_equal(rv_http_fail(&response, &request, &err), RV_ERR_NETWORK);
+    assert_int_equal(rv_http_fail(&response, &err), RV_ERR_NETWORK);
     says("/a/b: answered 418: short");
     rv_http_response_release(&response);
     loopback_stop(server);
@@ -127,17 +120,14 @@ static void the_secret_follows_no_redirect_to_another_host(void **state)
     rv_http_response response;
     assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_OK);
     assert_string_equal(response.body, "far");
-    assert_null(rv_http_header(&response, "X-Linked-Etag"));
-    char *etag = rv_http_header_on_the_way(&response, "X-Linked-Etag");
-    assert_string_equal(etag, "\"e\"");
-    free(etag);
+    assert_null(rv_http_header(http, "X-Linked-Etag"));
     rv_http_response_release(&response);
     assert_int_equal(server->served, 2);
     assert_non_null(strstr(server->requests[0], SECRET));
     assert_non_null(strstr(server->requests[1], "GET /stay "));
     assert_non_null(strstr(server->requests[1], SECRET));
     assert_non_null(strstr(other->requests[0], "GET /x "));
-    assert_null(strcasestr(other->requests[0], "authorization"));
+    assert_null(strstr(other->requests[0], "Bearer"));
     assert_null(strstr(other->requests[0], "verysecret"));
     loopback_stop(server);
     loopback_stop(other);
@@ -156,7 +146,7 @@ static void redirects_are_bounded_and_stay_on_the_web(void **state)
         loopback *server = loopback_start((const canned[]){{.text = text}}, 1);
         rv_http_request request = request_to(server);
         assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_ERR_NETWORK);
-        says("no web address");
+        assert_int_equal(server->served, 1);
         rv_http_response_release(&response);
         loopback_stop(server);
     }
@@ -166,21 +156,14 @@ static void redirects_are_bounded_and_stay_on_the_web(void **state)
     rv_http_request request = request_to(server);
     request.redirects = 3;
     assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_ERR_NETWORK);
-    says("more than 3 redirects");
+    says("Maximum (3) redirects");
     assert_int_equal(server->served, 4);
     rv_http_response_release(&response);
-    request.method = "POST";
+    request.body = "{}", request.body_length = 2;
     assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_ERR_NETWORK);
     says("redirects; give the address");
     rv_http_response_release(&response);
     loopback_stop(server);
-    char *target;
-    assert_int_equal(rv_url_redirect(&target, "https://a.org/x", "http://a.org/y", &err),
-                     RV_ERR_NETWORK);
-    says("from https to http");
-    assert_int_equal(rv_url_redirect(&target, "https://a.org/x/y?q", "../z", &err), RV_OK);
-    assert_string_equal(target, "https://a.org/z");
-    free(target);
     assert_true(rv_url_same_origin("https://A.org/x", "https://a.org:443/y"));
     assert_false(rv_url_same_origin("https://a.org/x", "https://a.org:444/x"));
     assert_false(rv_url_same_origin("https://a.org/x", "http://a.org/x"));
@@ -234,7 +217,7 @@ static void patience_ends(void **state)
     assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_OK);
     assert_int_equal(response.code, 429);
     assert_int_equal(server->served, 1);
-    rv_http_fail(&response, &request, &err);
+    rv_http_fail(&response, &err);
     says("429, asks to wait 9999 s");
     rv_http_response_release(&response);
     loopback_stop(server);
@@ -274,8 +257,9 @@ static void bodies_without_end_are_cut(void **state)
     rv_text_puts(&many, "\r\n");
     server = loopback_start((const canned[]){{.text = many.bytes}}, 1);
     request = request_to(server);
-    assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_ERR_FORMAT);
-    says("headers of the answer");
+    request.retries = 0;
+    assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_ERR_NETWORK);
+    says("headers");
     rv_http_response_release(&response);
     loopback_stop(server);
     rv_text_release(&many);
@@ -288,16 +272,16 @@ static void silence_is_not_waited_for(void **state)
         (const canned[]){{.text = OK_HEAD(10) "dr", HOLD}, {.text = OK_HEAD(10) "dr", HOLD}},
         2);
     rv_http_request request = request_to(server);
-    request.stall_timeout = 0.3;
+    request.stall_timeout = 1;
     request.retries = 0;
     rv_http_response response;
     assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_ERR_NETWORK);
-    says("nothing came for 0.3 s");
+    says("too slow");
     rv_http_response_release(&response);
     request.stall_timeout = 60;
     request.total_timeout = 0.3;
     assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_ERR_NETWORK);
-    says("no complete answer within 0.3 s");
+    says("timed out after");
     rv_http_response_release(&response);
     loopback_stop(server);
 }
@@ -311,7 +295,7 @@ static void a_broken_transfer_goes_on_where_it_broke(void **state)
         (const canned[]){{.text = OK_HEAD(10) "0123"}, {.text = PART("4-9") "456789"}}, 2);
     rv_http_request request = request_to(server);
     basket got = {0};
-    rv_http_sink sink = {.begin = basket_begin, .write = basket_write, .context = &got};
+    rv_http_sink sink = {.restart = basket_restart, .write = basket_write, .context = &got};
     request.sink = &sink;
     rv_http_response response;
     assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_OK);
@@ -327,7 +311,7 @@ static void servers_that_cannot_resume_start_over(void **state)
 {
     (void)state;
     static const char *const first[] = {
-        OK_HEAD(10) "0123456789",                                            // Range ignored
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789",           // Range ignored
         "HTTP/1.1 416 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", // refused
         PART("2-9") "23456789", // another part than asked for
     };
@@ -337,7 +321,7 @@ static void servers_that_cannot_resume_start_over(void **state)
         rv_http_request request = request_to(server);
         basket got = {.bytes = "xxxx", .length = 4};
         rv_http_sink sink = {
-            .position = 4, .begin = basket_begin, .write = basket_write, .context = &got};
+            .position = 4, .restart = basket_restart, .write = basket_write, .context = &got};
         request.sink = &sink;
         rv_http_response response;
         assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_OK);
@@ -358,7 +342,7 @@ static void a_sink_that_fails_ends_the_transfer(void **state)
         loopback_start((const canned[]){{.text = "HTTP/1.1 200 OK\r\n\r\nx", ENDLESS}}, 1);
     rv_http_request request = request_to(server);
     basket got = {0};
-    rv_http_sink sink = {.begin = basket_begin, .write = basket_write, .context = &got};
+    rv_http_sink sink = {.restart = basket_restart, .write = basket_write, .context = &got};
     request.sink = &sink;
     rv_http_response response;
     assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_ERR_IO);
@@ -407,7 +391,7 @@ static void secrets_show_up_in_no_message(void **state)
     request.secret = SECRET;
     rv_http_response response;
     assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_OK);
-    rv_http_fail(&response, &request, &err);
+    rv_http_fail(&response, &err);
     says("401: *****************");
     assert_null(strstr(err.message, "hf_v"));
     assert_null(strstr(err.message, "pw"));
@@ -418,6 +402,45 @@ static void secrets_show_up_in_no_message(void **state)
     assert_int_equal(rv_http_perform(&response, http, &request, &err), RV_ERR_USAGE);
     says("cannot be sent");
     rv_http_response_release(&response);
+}
+
+static void secrets_of_an_address_are_hidden(void **state)
+{
+    (void)state;
+    static const char *const shown[][2] = {
+        {"https://a.org/v1#m", "https://a.org/v1#m"},
+        {"https://me:pw@a.org/v1?key=k&api-version=2024-06-01#m",
+         "https://***@a.org/v1?key=***&api-version=2024-06-01#m"},
+        {"http://a.org?secret", "http://a.org?***"},
+        {"http://a.org/?a=&b=x?y=z;c=d#?no=secret", "http://a.org/?a=&b=***;c=***#?no=secret"},
+        {"http://a.org/?api-version=a%20secret", "http://a.org/?api-version=***"},
+        {"http://@a.org/@?@=@", "http://@a.org/@?@=***"},
+        {"?key=k", "?key=***"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        rv_text text = {0};
+        rv_url_hide(&text, shown[i][0]);
+        assert_string_equal(text.bytes ? text.bytes : "", shown[i][1]);
+        rv_text_release(&text);
+    }
+    rv_text line = {0};
+    rv_url_hide_all(&line,
+                    "reverie explain 'a?b=c' --with 'https://a.org/v1?k=s&t=u'  -o x?y=z");
+    assert_string_equal(
+        line.bytes, "reverie explain 'a?b=c' --with 'https://a.org/v1?k=***&t=***'  -o x?y=z");
+    rv_text_release(&line);
+    char *address = rv_url_display("https://me:pw@a.org:8/v1?key=k#m");
+    assert_string_equal(address, "https://a.org:8/v1");
+    free(address);
+    char echo[] =
+        "no 'pass%2fword', not cGFzcy93b3Jk, not hunter2hunter2; version 2024-06-01 it is";
+    assert_int_equal(rv_url_redact(echo, strlen(echo),
+                                   "https://me:pass%2Fword@a.org?x=hunter2hunter2"
+                                   "&api-version=2024-06-01&short=it"),
+                     3);
+    assert_string_equal(echo, "no '***********', not ************, not **************; version "
+                              "2024-06-01 it is");
 }
 
 static void wrong_addresses_are_refused(void **state)
@@ -446,7 +469,7 @@ static void escaping_keeps_what_it_is_told_to(void **state)
 {
     (void)state;
     rv_text text = {0};
-    rv_http_escape(&text, "a/b c%\xc3\xa9~", "/");
+    rv_url_escape(&text, "a/b c%\xc3\xa9~", "/");
     assert_string_equal(text.bytes, "a/b%20c%25%C3%A9~");
     rv_text_release(&text);
 }
@@ -466,6 +489,7 @@ int main(void)
         cmocka_unit_test(a_sink_that_fails_ends_the_transfer),
         cmocka_unit_test(the_user_can_stop_a_transfer_and_a_wait),
         cmocka_unit_test(secrets_show_up_in_no_message),
+        cmocka_unit_test(secrets_of_an_address_are_hidden),
         cmocka_unit_test(wrong_addresses_are_refused),
         cmocka_unit_test(escaping_keeps_what_it_is_told_to),
     };

@@ -9,50 +9,6 @@
 #include "base/text.h"
 #include "explain/evidence.h"
 
-enum { LEAST_KEY = 8, MOST_DEPTH = 64 };
-
-/* ---- keys ------------------------------------------------------------------------------------ */
-void rv_blot_text(char *text, size_t length, const char *key)
-{
-    size_t size = key ? strlen(key) : 0;
-    if (size < LEAST_KEY) return;
-    for (char *at = text; (at = memmem(at, length - (size_t)(at - text), key, size));
-         at += size)
-        memset(at, '*', size);
-}
-
-static void blot(json_t *value, const char *key, int depth)
-{
-    json_t *item;
-    size_t i;
-    const char *name;
-    void *next;
-    if (depth > MOST_DEPTH) return;
-    if (json_is_string(value) && strstr(json_string_value(value), key)) {
-        char *copy = rv_strndup(json_string_value(value), strlen(json_string_value(value)));
-        if (copy) rv_blot_text(copy, strlen(copy), key);
-        json_string_set(value, copy ? copy : "");
-        free(copy);
-    }
-    if (json_is_array(value)) {
-        json_array_foreach(value, i, item) blot(item, key, depth + 1);
-    }
-    if (json_is_object(value)) {
-        json_object_foreach_safe(value, next, name, item)
-        {
-            if (strstr(name, key))
-                json_object_del(value, name);
-            else
-                blot(item, key, depth + 1);
-        }
-    }
-}
-
-void rv_blot_json(json_t *value, const char *key)
-{
-    if (key && strlen(key) >= LEAST_KEY) blot(value, key, 0);
-}
-
 /* ---- log-probabilities ----------------------------------------------------------------------- */
 static rv_status add_alternative(rv_chat_token *token, const char *text, double logprob,
                                  size_t room, rv_error *err)

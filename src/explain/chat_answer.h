@@ -12,9 +12,4 @@
 rv_status rv_chat_answer_parse(rv_chat_answer *out, const json_t *root, const char *where,
                                rv_error *err);
 
-/* Puts asterisks for every occurrence of a key, in text and in all strings of a value. Keys of less
- * than 8 bytes are left: they are no secrets, but words. */
-void rv_blot_text(char *text, size_t length, const char *key);
-void rv_blot_json(json_t *value, const char *key);
-
 #endif

@@ -97,14 +97,14 @@ static rv_status post(endpoint *e, rv_http_response *response, const json_t *mea
         *response = (rv_http_response){0};
         if (!body) return rv_fail_memory(err, 1);
         rv_http_request request = rv_http_request_default(e->url);
-        request.method = "POST";
         request.headers = headers;
         request.secret = e->header;
         request.body = body;
         request.body_length = strlen(body);
         request.limit = ANSWER_LIMIT;
         request.total_timeout = e->options.timeout;
-        request.stall_timeout = 2 * e->options.timeout; // an answer may come all at once, late
+        request.stall_timeout =
+            2 * e->options.timeout + 1; // an answer may come all at once, late
         request.retries = e->options.retries;
         request.first_wait = e->options.first_wait;
         request.longest_wait = e->options.longest_wait;
@@ -115,7 +115,7 @@ static rv_status post(endpoint *e, rv_http_response *response, const json_t *mea
         free(body);
         if (status != RV_OK || response->code == 200) return status;
         if (!learn(e, response)) {
-            status = rv_http_fail(response, &request, err);
+            status = rv_http_fail(response, err);
             if ((response->code == 401 || response->code == 403) && !e->key)
                 rv_context(err, status,
                            "no key was given (OPENAI_API_KEY, or OPENROUTER_API_KEY for "
@@ -145,9 +145,7 @@ static rv_status ask(endpoint *e, rv_chat_answer *out, const json_t *meant, rv_e
     json_t *root = NULL;
     rv_status status = post(e, &response, meant, err);
     if (status == RV_OK) {
-        rv_blot_text(response.body, response.length, e->key);
         status = rv_json_parse(&root, response.body, response.length, response.address, err);
-        if (root) rv_blot_json(root, e->key);
         if (status == RV_OK) status = rv_chat_answer_parse(out, root, response.address, err);
         if (status == RV_ERR_FORMAT)
             keep_odd(e, meant, &response, status, err);

@@ -1,23 +1,30 @@
-/* Addresses: who may see a secret, where a redirect leads, what may be shown. */
+/* Addresses: what may be shown of them, and who may see a secret. Secrets are the user and password
+ * of an address and the value of every parameter of its query but a plain api-version. */
 #ifndef RV_HTTP_URL_H
 #define RV_HTTP_URL_H
 
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
-/* Without user, password, query and fragment: they may hold secrets. malloc'ed; NULL when memory
- * is short; "(malformed address)" for what is none. */
-char *rv_url_display(const char *url);
+/* RV_ERR_USAGE, without the secrets, unless it is a complete http or https address. */
+rv_status rv_url_check(const char *url, rv_error *err);
 
 /* Same scheme, host and port. */
 bool rv_url_same_origin(const char *a, const char *b);
 
-/* RV_ERR_USAGE unless it is a complete http or https address. */
-rv_status rv_url_check(const char *url, rv_error *err);
+/* "https://host/path": without user, password, query and fragment. malloc'ed; NULL when memory is short. */
+char *rv_url_display(const char *url);
 
-/* Where `location` leads from `base`, malloc'ed. Refuses other schemes than http and https, and
- * http after https; drops user and password. */
-rv_status rv_url_redirect(char **out, const char *base, const char *location, rv_error *err);
+/* Appends an address, or a command line with addresses in it, with *** for every secret. */
+void rv_url_hide(rv_text *out, const char *url);
+void rv_url_hide_all(rv_text *out, const char *line);
+
+/* Blots the secrets of an address out of a text; see base/redact.h. Returns how many there were. */
+size_t rv_url_redact(char *text, size_t length, const char *url);
+
+/* Appends text with everything escaped that is not A-Z a-z 0-9 - . _ ~ or in `kept`. */
+void rv_url_escape(rv_text *out, const char *text, const char *kept);
 
 #endif

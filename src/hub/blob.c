@@ -12,6 +12,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "http/url.h"
 
 enum { CHUNK = 1 << 20, LOCK_POLL_NS = 100000000 };
 
@@ -154,10 +156,9 @@ static rv_status open_incomplete(blob *b, rv_error *err)
     return there > b->entry->size ? start_over(b, err) : RV_OK;
 }
 
-static rv_status on_begin(void *context, uint64_t offset, rv_error *err)
+static rv_status on_restart(void *context, rv_error *err)
 {
-    blob *b = context;
-    return offset == 0 && b->sink.position ? start_over(b, err) : RV_OK;
+    return start_over(context, err);
 }
 
 static rv_status on_bytes(void *context, const void *bytes, size_t length, rv_error *err)
@@ -187,12 +188,12 @@ static rv_status transfer(blob *b, bool *resumed, rv_hub_session *session, const
     rv_text url = {0};
     rv_text_printf(&url, "%s/%s/resolve/%s/", session->endpoint, session->name->repository,
                    commit);
-    rv_http_escape(&url, b->entry->path, "/");
+    rv_url_escape(&url, b->entry->path, "/");
     if (url.failed) {
         rv_text_release(&url);
         return rv_fail_memory(err, 1);
     }
-    b->sink.begin = on_begin;
+    b->sink.restart = on_restart;
     b->sink.write = on_bytes;
     b->sink.context = b;
     rv_http_request request = rv_hub_request(session, url.bytes);
@@ -200,7 +201,7 @@ static rv_status transfer(blob *b, bool *resumed, rv_hub_session *session, const
     rv_http_response response;
     rv_status status = rv_http_perform(&response, session->http, &request, err);
     if (status == RV_OK && response.code != 200 && response.code != 206)
-        status = rv_hub_explain(session, &response, &request, err);
+        status = rv_hub_explain(session, &response, err);
     if (status == RV_OK && b->sink.position != b->entry->size)
         status = rv_fail(err, RV_ERR_FORMAT,
                          "%s: expected %" PRIu64 " bytes, the server sent %" PRIu64,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "hub/listing.h"
 
 #define INDEX "model.safetensors.index.json"

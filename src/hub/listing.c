@@ -7,6 +7,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "http/url.h"
 
 enum { PAGES_MAX = 200, ENTRIES_MAX = 200000, DEPTH_MAX = 8 };
 
@@ -47,7 +49,7 @@ static char *api_address(const rv_hub_session *session, const char *kind, const 
     rv_text url = {0};
     rv_text_printf(&url, "%s/api/models/%s/%s/", session->endpoint, session->name->repository,
                    kind);
-    rv_http_escape(&url, revision, "");
+    rv_url_escape(&url, revision, "");
     rv_text_puts(&url, query);
     return rv_text_take(&url);
 }

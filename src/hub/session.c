@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "http/url.h"
 
 enum { TOKEN_LIMIT = 4096, METADATA_SECONDS = 300 };
@@ -72,7 +73,6 @@ rv_status rv_hub_session_open(rv_hub_session *session, const rv_hub_name *name,
     session->endpoint = rv_strndup(endpoint, length);
     session->shown = session->endpoint ? rv_url_display(session->endpoint) : NULL;
     if (!session->shown) RV_GOTO(rv_fail_memory(err, length));
-    session->shown[strlen(session->shown) - 1] = '\0'; // libcurl ends it with a slash
     RV_GOTO(find_token(&token, &session->token_source, params, err));
     if (token) {
         rv_text_printf(&secret, "Authorization: Bearer %s", token);
@@ -114,21 +114,18 @@ static rv_status next_page(char **next, const rv_hub_session *session,
                            const rv_http_response *response, rv_error *err)
 {
     *next = NULL;
-    char *link = rv_http_header(response, "Link");
-    char *end = link ? strstr(link, ">; rel=\"next\"") : NULL;
-    rv_status status = RV_OK;
-    if (end) {
-        *end = '\0';
-        char *start = strrchr(link, '<');
-        // The token goes along with this request, so that it must stay with the hub.
-        if (start && rv_url_same_origin(start + 1, session->endpoint))
-            *next = rv_strndup(start + 1, strlen(start + 1));
-        if (!*next)
-            status = rv_fail(err, RV_ERR_FORMAT, "%s: the next page is not on the hub",
-                             response->address);
-    }
-    free(link);
-    return status;
+    const char *link = rv_http_header(session->http, "Link");
+    const char *end = link ? strstr(link, ">; rel=\"next\"") : NULL;
+    if (!end) return RV_OK;
+    const char *start = memrchr(link, '<', (size_t)(end - link));
+    if (start) *next = rv_strndup(start + 1, (size_t)(end - start - 1));
+    if (start && !*next) return rv_fail_memory(err, strlen(link));
+    // The token goes along with this request, so that it must stay with the hub.
+    if (start && rv_url_same_origin(*next, session->endpoint)) return RV_OK;
+    free(*next);
+    *next = NULL;
+    return rv_fail(err, RV_ERR_FORMAT, "%s: the next page is not on the hub",
+                   response->address);
 }
 
 rv_status rv_hub_get_json(json_t **out, char **next, rv_hub_session *session, const char *url,
@@ -141,7 +138,7 @@ rv_status rv_hub_get_json(json_t **out, char **next, rv_hub_session *session, co
     rv_http_response response;
     rv_status status = rv_http_perform(&response, session->http, &request, err);
     if (status == RV_OK && response.code != 200)
-        status = rv_hub_explain(session, &response, &request, err);
+        status = rv_hub_explain(session, &response, err);
     if (status == RV_OK) {
         json_error_t where;
         *out = json_loadb(response.body, response.length, 0, &where);
@@ -185,24 +182,20 @@ static rv_status explain_refusal(const rv_hub_session *session, long code, bool 
 }
 
 rv_status rv_hub_explain(const rv_hub_session *session, const rv_http_response *response,
-                         const rv_http_request *request, rv_error *err)
+                         rv_error *err)
 {
-    char *reason = rv_http_header_on_the_way(response, "X-Error-Code");
+    const char *reason = rv_http_header(session->http, "X-Error-Code");
     const char *repository = session->name->repository, *why = reason ? reason : "";
-    rv_status status;
     if (!rv_url_same_origin(response->address,
                             session->endpoint)) // the content network, or a proxy of it
-        status = rv_http_fail(response, request, err);
-    else if (response->code == 401 || response->code == 403)
-        status = explain_refusal(session, response->code, strcmp(why, "GatedRepo") == 0, err);
-    else if (response->code == 404 && strcmp(why, "RevisionNotFound") == 0)
-        status = rv_fail(err, RV_ERR_NOT_FOUND, "%s: the hub has no revision '%s' of it",
-                         repository, session->name->revision);
-    else if (response->code == 404 && strcmp(why, "RepoNotFound") == 0)
-        status = rv_fail(err, RV_ERR_NOT_FOUND, "%s: no such repository at %s", repository,
-                         session->shown);
-    else
-        status = rv_http_fail(response, request, err);
-    free(reason);
-    return status;
+        return rv_http_fail(response, err);
+    if (response->code == 401 || response->code == 403)
+        return explain_refusal(session, response->code, strcmp(why, "GatedRepo") == 0, err);
+    if (response->code == 404 && strcmp(why, "RevisionNotFound") == 0)
+        return rv_fail(err, RV_ERR_NOT_FOUND, "%s: the hub has no revision '%s' of it",
+                       repository, session->name->revision);
+    if (response->code == 404 && strcmp(why, "RepoNotFound") == 0)
+        return rv_fail(err, RV_ERR_NOT_FOUND, "%s: no such repository at %s", repository,
+                       session->shown);
+    return rv_http_fail(response, err);
 }

@@ -38,7 +38,7 @@ rv_status rv_hub_get_json(json_t **out, char **next, rv_hub_session *session, co
 /* Fills err for an answer that is no success: a missing repository, revision or file, a gated
  * repository, a refused token. */
 rv_status rv_hub_explain(const rv_hub_session *session, const rv_http_response *response,
-                         const rv_http_request *request, rv_error *err);
+                         rv_error *err);
 
 /* As include/reverie/hub.h says of rv_get. */
 rv_status rv_hub_get(rv_get_result *out, const char *name, const rv_get_params *params,
