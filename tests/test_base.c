@@ -5,7 +5,10 @@
 #include <cmocka.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -98,6 +101,34 @@ static void allocation_refuses_overflow(void **state)
     void *p = rv_alloc(0, 4);
     assert_non_null(p);
     free(p);
+}
+
+static void private_files_are_the_users_alone(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/reverie-private-XXXXXX", path[64];
+    struct stat info;
+    assert_non_null(mkdtemp(root));
+    snprintf(path, sizeof path, "%s/a/b", root);
+    assert_int_equal(rv_make_private_folders(path, NULL), RV_OK);
+    for (int deep = 0; deep < 2; deep++) {
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0700);
+        *strrchr(path, '/') = '\0';
+    }
+    snprintf(path, sizeof path, "%s/file", root);
+    for (int again = 0; again < 2; again++) { // a new one, and one that others could read
+        assert_int_equal(rv_write_private_file(path, "x", 1, NULL), RV_OK);
+        assert_int_equal(stat(path, &info), 0);
+        assert_int_equal(info.st_mode & 0777, 0600);
+        assert_int_equal(chmod(path, 0644), 0);
+    }
+    unlink(path);
+    snprintf(path, sizeof path, "%s/a/b", root);
+    for (int deep = 0; deep < 3; deep++) {
+        assert_int_equal(rmdir(path), 0);
+        *strrchr(path, '/') = '\0';
+    }
 }
 
 static void a_full_device_fails_and_stays_a_device(void **state)
@@ -197,6 +228,7 @@ int main(void)
         cmocka_unit_test(utf8_rejects_what_is_not),
         cmocka_unit_test(secrets_are_blotted_out_however_they_are_written),
         cmocka_unit_test(allocation_refuses_overflow),
+        cmocka_unit_test(private_files_are_the_users_alone),
         cmocka_unit_test(a_full_device_fails_and_stays_a_device),
         cmocka_unit_test(shuffled_orders_are_equally_frequent),
     };

@@ -6,6 +6,7 @@ static void assert_no_key(void)
 {
     assert_int_not_equal(run("grep -rq '%s' '%s'", KEY, folder), 0);
     assert_int_not_equal(run("grep -rq '%.12s' '%s'", KEY + 8, folder), 0);
+    assert_int_not_equal(run("grep -rq 'u0073\\|c2stdGVz' '%s'", folder), 0);
 }
 
 /* ---- what works ------------------------------------------------------------------------------ */
@@ -227,9 +228,13 @@ static void odd_answers_are_told_and_kept(void **state)
          "message: expected an object, found a string"},
         {OK("{\"choices\":[{\"message\":{\"content\":7}}]}"),
          "content: expected a string, found a number"},
-        {OK("{\"choices\":[{\"message\":{\"content\":null},\"finish_reason\":\"length\"}]}"),
-         "room for more tokens"},
         {OK("{\"error\":{\"message\":\"no credit\"}}"), "answered with an error: no credit"},
+        {OK("{\"error\":\"no credit\"}"), "answered with an error: no credit"},
+        {OK("{\"object\":\"error\",\"message\":\"no credit\"}"), "error: no credit"},
+        {OK("{\"detail\":[{\"msg\":\"no credit\"}]}"), "error: no credit"},
+        {OK("{\"errors\":[{\"message\":\"no credit\"}]}"), "error: no credit"},
+        {OK("{\"choices\":[{\"error\":{\"message\":\"no credit\"}}]}"), "error: no credit"},
+        {OK("data: {\"error\":{\"message\":\"no credit\"}}\n\n"), "error: no credit"},
     };
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         char text[256];
@@ -244,6 +249,201 @@ static void odd_answers_are_told_and_kept(void **state)
         path[strcspn(path, ":")] = '\0';
         assert_true(rv_file_exists(path));
     }
+}
+
+static void answers_without_text_say_why(void **state)
+{
+    (void)state;
+#define MESSAGE(text) OK("{\"choices\":[{\"message\":" text ",\"finish_reason\":\"stop\"}]}")
+    static const struct {
+        const char *answer, *why;
+    } silent[] = {
+        {OK("{\"choices\":[{\"message\":{\"content\":null},\"finish_reason\":\"length\"}]}"),
+         "cut before it said anything"},
+        {OK("{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"content_"
+            "filter\"}]}"),
+         "filter withheld"},
+        {MESSAGE("{\"content\":null,\"refusal\":\"I cannot\"}"), "refused"},
+        {MESSAGE("{\"content\":null,\"reasoning_content\":\"hm\"}"), "only reasoned"},
+        {MESSAGE("{\"content\":\" \\n\",\"reasoning\":\"hm\"}"), "only reasoned"},
+        {MESSAGE("{\"thinking_blocks\":[{\"thinking\":\"hm\"}]}"), "only reasoned"},
+        {MESSAGE("{\"content\":[{\"type\":\"reasoning\",\"text\":\"hm\"}]}"), "only reasoned"},
+        {MESSAGE("{\"content\":\"<think>hm\"}"), "only reasoned"},
+        {MESSAGE("{\"content\":\"\"}"), "empty"},
+        {MESSAGE("{}"), "empty"},
+    };
+    for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++) {
+        rv_chat_options options = quick();
+        loopback *server = loopback_start((const canned[]){{silent[i].answer, CLOSE}}, 1);
+        rv_chat *chat = open_chat(server, &options);
+        rv_chat_answer answer;
+        rv_chat_request request = request_for(i);
+        rv_error err;
+        if (rv_chat_complete(chat, &answer, &request, &err) != RV_OK)
+            fail_msg("%s", err.message);
+        assert_int_equal(strspn(answer.text, " \n"), strlen(answer.text));
+        if (!answer.silence || !strstr(answer.silence, silent[i].why))
+            fail_msg("%zu: %s", i, answer.silence ? answer.silence : "nothing");
+        assert_int_equal(rv_chat_used(chat).silent, 1);
+        rv_chat_answer_release(&answer);
+        rv_chat_close(chat);
+        loopback_stop(server);
+    }
+}
+
+static void answers_in_other_shapes_are_read(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {
+        MESSAGE("{\"content\":[\"fi\",{\"type\":\"output_text\",\"text\":\"ne\"}]}"),
+        MESSAGE("{\"content\":[{\"type\":\"thinking\",\"thinking\":\"hm\"},{\"text\":{"
+                "\"value\":\"fine\"}}]}"),
+        MESSAGE("{\"content\":{\"type\":\"text\",\"text\":\"fine\"},\"reasoning\":\"hm\"}"),
+        MESSAGE("{\"content\":{\"parts\":[{\"thought\":true,\"text\":\"hm\"},{\"text\":"
+                "\"fine\"}]}}"),
+        MESSAGE("{\"content\":\"<think>hm</think>fine\"}"),
+        OK("{\"choices\":[{\"text\":\"fine\"}]}"),
+        OK("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"fi\"}}]}\n\n"
+           ": a comment\r\ndata: "
+           "{\"choices\":[{\"delta\":{\"content\":\"ne\"},\"finish_reason\":\"stop\"}]}\r\n\r\n"
+           "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":12}}\n\ndata: [DONE]\n\n"),
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        char text[256];
+        rv_error err;
+        rv_chat_options options = quick();
+        options.no_cache = true;
+        if (ask(text, &err, &(canned){shapes[i], CLOSE}, 1, &options) != RV_OK)
+            fail_msg("%zu: %s", i, err.message);
+        assert_string_equal(text, "fine");
+    }
+}
+
+#define REFUSES(code, message)                                                                 \
+    "HTTP/1.1 " code " No\r\nConnection: close\r\n\r\n{\"error\":{\"message\":\"" message "\"" \
+                                                                                          "}}"
+
+/* Asks for probabilities, and returns what the last request said. */
+static char *last_of(const canned *answers, size_t count)
+{
+    loopback *server = loopback_start(answers, count);
+    rv_chat_options options = quick();
+    options.no_cache = true;
+    rv_chat *chat = open_chat(server, &options);
+    rv_chat_answer answer;
+    rv_chat_request request = request_for(1);
+    request.alternatives = 15;
+    rv_error err;
+    if (rv_chat_complete(chat, &answer, &request, &err) != RV_OK) fail_msg("%s", err.message);
+    assert_string_equal(answer.text, "at last");
+    assert_int_equal(server->served, count);
+    char *last = strdup(server->requests[count - 1]);
+    rv_chat_answer_release(&answer);
+    rv_chat_close(chat);
+    loopback_stop(server);
+    return last;
+}
+
+static void refusals_of_many_kinds_teach(void **state)
+{
+    (void)state;
+    static const char *const about_logprobs[] = {
+        REFUSES("400", "logprobs is not supported"),
+        REFUSES("403", "You are not allowed to request logprobs from this model"),
+        REFUSES("404", "No endpoints found that support: logprobs"),
+        REFUSES("422", "logprobs: extra fields not permitted"),
+        REFUSES("500", "log probabilities? no: logprobs are not supported"),
+        REFUSES("501", "Log_probs not implemented"),
+        OK("{\"error\":{\"message\":\"logprobs are not supported\",\"code\":400}}"),
+    };
+    for (size_t i = 0; i < sizeof about_logprobs / sizeof about_logprobs[0]; i++) {
+        char *last =
+            last_of((const canned[]){{about_logprobs[i], CLOSE}, {SAYS("at last"), CLOSE}}, 2);
+        assert_null(strstr(last, "logprobs"));
+        assert_non_null(strstr(last, "\"seed\""));
+        free(last);
+    }
+    static const char few[] = REFUSES("400", "'top_logprobs' must be at most 5");
+    char *last = last_of((const canned[]){{few, CLOSE}, {SAYS("at last"), CLOSE}}, 2);
+    assert_non_null(strstr(last, "\"top_logprobs\":5"));
+    free(last);
+    last = last_of((const canned[]){{few, CLOSE}, {few, CLOSE}, {SAYS("at last"), CLOSE}}, 3);
+    assert_null(strstr(last, "logprobs"));
+    free(last);
+    static const char *const about_roles[] = {
+        REFUSES("400", "System role not supported"),
+        REFUSES("500", "Conversation roles must alternate user/assistant/user/..."),
+        REFUSES("422", "messages: unexpected role: system"),
+        REFUSES("400", "Developer instruction is not enabled for this model"),
+        REFUSES("400", "the system prompt is not allowed here"),
+        REFUSES("422", "messages.0.role: Input should be 'user' or 'assistant'"),
+    };
+    for (size_t i = 0; i < sizeof about_roles / sizeof about_roles[0]; i++) {
+        last = last_of((const canned[]){{about_roles[i], CLOSE}, {SAYS("at last"), CLOSE}}, 2);
+        assert_null(strstr(last, "\"system\""));
+        assert_non_null(
+            strstr(last, "{\"role\":\"user\",\"content\":\"Be brief.\\n\\nWho is there?\"}"));
+        free(last);
+    }
+    // One lesson after the other; a passing trouble in spite of a code of success.
+    last = last_of(
+        (const canned[]){{REFUSES("400", "max_tokens is not supported"), CLOSE},
+                         {REFUSES("400", "temperature must be 1"), CLOSE},
+                         {OK("{\"error\":{\"message\":\"upstream\",\"code\":502}}"), CLOSE},
+                         {SAYS("at last"), CLOSE}},
+        4);
+    assert_non_null(strstr(last, "\"max_completion_tokens\":20"));
+    assert_null(strstr(last, "temperature"));
+    free(last);
+}
+
+static void refusals_that_teach_nothing_are_told(void **state)
+{
+    (void)state;
+    static const char *const lasting[] = {
+        REFUSES("400", "the temperature of this answer is a secret"),
+        REFUSES("401", "logprobs are for paying users"),
+        REFUSES("429", "insufficient_quota"),
+    };
+    for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++) {
+        char text[256];
+        rv_error err;
+        rv_chat_options options = quick();
+        canned answers[] = {{lasting[i], CLOSE}, {lasting[i], CLOSE}, {SAYS("no"), CLOSE}};
+        assert_int_not_equal(ask(text, &err, answers, 3, &options), RV_OK);
+        assert_says(&err, "answered 4");
+    }
+}
+
+static void addresses_with_a_query_are_kept_without_it(void **state)
+{
+    (void)state;
+    loopback *server = loopback_start(
+        (const canned[]){{SAYS("one"), CLOSE}, {SAYS("two"), CLOSE}, {SAYS("three"), CLOSE}},
+        3);
+    static const char *const queries[] = {"", "?code=hunter2hunter2", "?code=hunter3hunter3"};
+    static const char *const texts[] = {"one", "two", "three"};
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 3; i++) {
+            char place[128];
+            rv_chat *chat;
+            rv_chat_options options = quick();
+            rv_chat_answer answer;
+            rv_chat_request request = request_for(1);
+            snprintf(place, sizeof place, "http://127.0.0.1:%d/v1%s#tiny", server->port,
+                     queries[i]);
+            assert_int_equal(rv_chat_open_endpoint(&chat, place, &options, NULL), RV_OK);
+            assert_int_equal(rv_chat_complete(chat, &answer, &request, NULL), RV_OK);
+            assert_string_equal(answer.text, texts[i]);
+            assert_int_equal(answer.cached, round);
+            rv_chat_answer_release(&answer);
+            rv_chat_close(chat);
+        }
+    assert_non_null(
+        strstr(server->requests[1], "POST /v1/chat/completions?code=hunter2hunter2 "));
+    loopback_stop(server);
+    assert_int_not_equal(run("grep -rq hunter '%s'", folder), 0);
+    assert_int_equal(run("test -z \"$(find '%s'/* -perm /077)\"", folder), 0);
 }
 
 static void odd_details_do_no_harm(void **state)
@@ -281,7 +481,14 @@ static void the_key_is_nowhere(void **state)
         SAYS("your key is sk-test-0123456789abcdef, is it not"),
         OK("{\"choices\":[{\"message\":{\"content\":\"\\u0073k-test-0123456789abcdef\"}}],"
            "\"sk-test-0123456789abcdef\":1}"),
+        OK("{\"choices\":[{\"message\":{\"content\":\"%73k-test-0123456789abcdef "
+           "c2stdGVzdC0wMTIzNDU2Nzg5YWJjZGVm\"},\"logprobs\":{\"content\":[{\"token\":\"sk-"
+           "test\","
+           "\"logprob\":0},{\"token\":\"-0123456789abcdef\",\"logprob\":0}]}}]}"),
+        OK("data: {\"choices\":[{\"delta\":{\"content\":\"sk-test-01234\"}}]}\n"
+           "data: {\"choices\":[{\"delta\":{\"content\":\"56789abcdef\"}}]}\n"),
         OK("{\"broken\": sk-test-0123456789abcdef"),
+        OK("{\"nothing\":\"\\u0073\\u006b-test-0123456789&#97;bcdef\"}"),
         OK("{\"error\":{\"message\":\"bad key sk-test-0123456789abcdef\"}}"),
         "HTTP/1.1 401 No\r\nConnection: close\r\n\r\nbad key sk-test-0123456789abcdef",
         "HTTP/1.1 404 sk-test-0123456789abcdef\r\n\r\nsk-test-0123456789abcdef",
@@ -291,7 +498,7 @@ static void the_key_is_nowhere(void **state)
         rv_error err = {0};
         rv_chat_options options = quick();
         rv_status status = ask(text, &err, &(canned){echoes[i], CLOSE}, 1, &options);
-        assert_int_equal(status == RV_OK, i < 2);
+        assert_int_equal(status == RV_OK, i < 4);
         assert_null(strstr(text, KEY));
         assert_null(strstr(err.message, KEY));
         assert_no_key();
@@ -312,7 +519,9 @@ static void wrong_places_are_refused(void **state)
         {"ftp://example.org/v1#m", "http"},
         {"example.org/v1#m", "http"},
         {"https://user:password@example.org/v1#m", "user or password"},
-        {"https://example.org/v1?api_key=abc#m", "a key in the address"},
+        {"https://example.org/v1?api_key=abc", "found 'https://example.org/v1?api_key=***'"},
+        {"https://me:abc@example.org/v1?key", "found 'https://***@example.org/v1?***'"},
+        {"ftp://example.org/v1?x=abc#m", "ftp://example.org/v1/chat/completions?x=***"},
         {"http://example.org/v1#m", "unprotected"},
         {"http://127.0.0.1.example.org/v1#m", "unprotected"},
     };
@@ -474,6 +683,11 @@ int main(void)
         cmocka_unit_test_setup(passing_troubles_are_outlasted, empty_folder),
         cmocka_unit_test_setup(lasting_troubles_are_told, empty_folder),
         cmocka_unit_test_setup(odd_answers_are_told_and_kept, empty_folder),
+        cmocka_unit_test_setup(answers_without_text_say_why, empty_folder),
+        cmocka_unit_test_setup(answers_in_other_shapes_are_read, empty_folder),
+        cmocka_unit_test_setup(refusals_of_many_kinds_teach, empty_folder),
+        cmocka_unit_test_setup(refusals_that_teach_nothing_are_told, empty_folder),
+        cmocka_unit_test_setup(addresses_with_a_query_are_kept_without_it, empty_folder),
         cmocka_unit_test_setup(odd_details_do_no_harm, empty_folder),
         cmocka_unit_test_setup(the_key_is_nowhere, empty_folder),
         cmocka_unit_test_setup(wrong_places_are_refused, empty_folder),

@@ -13,6 +13,7 @@
 #include "explain/answer.h"
 #include "explain/lesson.h"
 #include "explain/prompt.h"
+#include "explain/thought.h"
 
 static rv_activation_record record_of(const char *text)
 {
@@ -217,7 +218,7 @@ static void explanations_are_found_in_chatter(void **state)
         {"Sure! Here is the phrase:\n\n**words about rivers**", "words about rivers"},
         {"```\nwords about rivers\n```", "words about rivers"},
         {"```text\nExplanation: words about rivers\n```", "words about rivers"},
-        {"<think>maybe 1. cats\nno</think>\n\nwords about rivers", "words about rivers"},
+        {"<answer>words about rivers</answer>", "words about rivers"},
         {"1. words about rivers\n2. boats", "words about rivers"},
         {"- the neuron activates for: words about rivers;", "words about rivers"},
         {"\xe2\x80\x9cwords about rivers\xe2\x80\x9d", "words about rivers"},
@@ -238,7 +239,7 @@ static void explanations_are_found_in_chatter(void **state)
         free(phrase);
     }
     rv_error err;
-    static const char *const empty[] = {"", "  \n\n", "```\n```", "<think>x</think>", "\"\""};
+    static const char *const empty[] = {"", "  \n\n", "```\n```", "\"\""};
     for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
         assert_null(rv_answer_explanation(empty[i], &err));
         assert_int_equal(err.status, RV_ERR_FORMAT);
@@ -250,6 +251,53 @@ static void explanations_are_found_in_chatter(void **state)
     assert_int_equal(strlen(phrase), RV_EXPLANATION_LIMIT);
     free(phrase);
     free(long_answer);
+}
+
+static void thoughts_are_told_from_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *answer;
+        bool thought;
+    } cases[] = {
+        {"words about rivers", "words about rivers", false},
+        {"", "", false},
+        {"a < b > c [1, 0] <b>think</b>", "a < b > c [1, 0] <b>think</b>", false},
+        {"<think>maybe 1. cats\nno</think>\n\nrivers", "\n\nrivers", true},
+        {"maybe cats\n</think>rivers", "rivers", true}, // the template wrote the opening one
+        {"<think>a <think> b</think> c</think>rivers", "rivers", true},
+        {"<think></think>", "", true},
+        {"<think>\nOkay, the user wants", "", true},
+        {" \n<think>\nOkay", " \n", true},
+        {"<think>a</think>\n<think>b", "\n", true},
+        {"rivers\n<think>or not", "rivers\n", true},
+        {"<THINKING>a</THINKING>rivers", "rivers", true},
+        {"<thinking effort=\"low\">a</thinking>rivers", "rivers", true},
+        {"<thought>a</thought>rivers", "rivers", true},
+        {"<reasoning>a</reasoning>rivers", "rivers", true},
+        {"<reflection>a</reflection>rivers", "rivers", true},
+        {"<seed:think>a</seed:think>rivers", "rivers", true},
+        {"[THINK]a[/THINK]rivers", "rivers", true},
+        {"[THINK]a", "", true},
+        {"<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>"
+         "rivers",
+         "rivers", true},
+        {"<|channel|>analysis<|message|>a", "", true},
+        {"analysisWe need a phrase.assistantfinalrivers", "rivers", true},
+        {"<|START_THINKING|>a<|END_THINKING|>rivers", "rivers", true},
+        {"\xe2\x97\x81think\xe2\x96\xb7"
+         "a\xe2\x97\x81/think\xe2\x96\xb7rivers",
+         "rivers", true},
+        {"Here is my thought process:\na\nHere is my response:\nrivers", "\nrivers", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t start, end, length = strlen(cases[i].answer);
+        assert_int_equal(rv_thoughts_skip(&start, &end, cases[i].text), cases[i].thought);
+        if (end - start != length ||
+            memcmp(cases[i].text + start, cases[i].answer, length) != 0)
+            fail_msg("%s: found '%.*s'", cases[i].text, (int)(end - start),
+                     cases[i].text + start);
+    }
 }
 
 static void levels_are_found_by_their_numbers(void **state)
@@ -269,8 +317,6 @@ static void levels_are_found_by_their_numbers(void **state)
         rv_answer_levels(f, 4, "1 a 99999999999999999999\n99999999999999999999 b 1"), 0);
     assert_int_equal(rv_answer_levels(f, 4, "I cannot do that."), 0);
     assert_int_equal(rv_answer_levels(f, 4, ""), 0);
-    assert_int_equal(rv_answer_levels(f, 4, "<think>1 a 5\n</think>1 a 2"), 1);
-    assert_true(f[0].value == 2);
 }
 
 static void verdicts_are_found_in_lines_and_lists(void **state)
@@ -298,7 +344,6 @@ static void ratings_are_numbers_that_stand_alone(void **state)
     assert_true(rv_answer_rating(&f, 5, "4") && f.value == 4 && f.at == 0);
     assert_true(rv_answer_rating(&f, 5, "Rating: 3/5") && f.value == 3);
     assert_true(rv_answer_rating(&f, 5, "I give it a **2**.") && f.value == 2);
-    assert_true(rv_answer_rating(&f, 5, "<think>5</think> 1") && f.value == 1);
     assert_false(rv_answer_rating(&f, 5, "-3, 2nd, 3.5, 17, 0"));
     assert_false(rv_answer_rating(&f, 5, ""));
 }
@@ -315,6 +360,7 @@ int main(void)
         cmocka_unit_test(simulation_asks_for_every_token_once),
         cmocka_unit_test(judges_see_marked_texts),
         cmocka_unit_test(explanations_are_found_in_chatter),
+        cmocka_unit_test(thoughts_are_told_from_answers),
         cmocka_unit_test(levels_are_found_by_their_numbers),
         cmocka_unit_test(verdicts_are_found_in_lines_and_lists),
         cmocka_unit_test(ratings_are_numbers_that_stand_alone),

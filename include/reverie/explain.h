@@ -67,6 +67,9 @@ typedef struct rv_explained {
     /* Filled by rv_explain only. */
     uint64_t requests, cached; /* answered by a model, by the cache */
     uint64_t prompt_tokens, answer_tokens, unsaved;
+    uint64_t cached_tokens; /* read and written, of the answers from the cache */
+    uint64_t silent;        /* answers without a text */
+    const char *silence;    /* why the last of them had none; static */
     char *records; /* JSON lines (docs/formats.md, "Run records"); free with the result */
     void *evidence;
 } rv_explained;
@@ -113,7 +116,8 @@ typedef struct rv_explain_params {
     double timeout;  /* seconds for one answer */
     unsigned retries;
 
-    const char *output;       /* file of the records, which must not exist yet; NULL: none */
+    const char *
+        output; /* file of the records: a new one, or what the same question left when it was interrupted; NULL: none */
     const char *write_openai; /* NeuronSimulationResults of the chosen explanation; NULL: no */
     const char *write_evidence;    /* the corpus evidence as an OpenAI NeuronRecord; NULL: no */
     const char *write_neuronpedia; /* folder for Neuronpedia's import layout; NULL: no */

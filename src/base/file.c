@@ -119,7 +119,8 @@ static rv_status write_in_place(const char *path, const void *bytes, size_t leng
     return ok ? RV_OK : fail_errno(err, path, "cannot write");
 }
 
-rv_status rv_write_file(const char *path, const void *bytes, size_t length, rv_error *err)
+static rv_status write_file(const char *path, const void *bytes, size_t length, mode_t mode,
+                            rv_error *err)
 {
     struct stat info;
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
@@ -136,7 +137,7 @@ rv_status rv_write_file(const char *path, const void *bytes, size_t length, rv_e
     }
     mode_t mask = umask(0);
     umask(mask);
-    bool ok = write_all(fd, bytes, length) && fchmod(fd, 0666 & ~mask) == 0 && fsync(fd) == 0;
+    bool ok = write_all(fd, bytes, length) && fchmod(fd, mode & ~mask) == 0 && fsync(fd) == 0;
     ok = (close(fd) == 0) && ok;
     ok = ok && rename(temporary, path) == 0;
     rv_status status = RV_OK;
@@ -148,7 +149,18 @@ rv_status rv_write_file(const char *path, const void *bytes, size_t length, rv_e
     return status;
 }
 
-rv_status rv_make_folders(const char *path, rv_error *err)
+rv_status rv_write_file(const char *path, const void *bytes, size_t length, rv_error *err)
+{
+    return write_file(path, bytes, length, 0666, err);
+}
+
+rv_status rv_write_private_file(const char *path, const void *bytes, size_t length,
+                                rv_error *err)
+{
+    return write_file(path, bytes, length, 0600, err);
+}
+
+static rv_status make_folders(const char *path, mode_t mode, rv_error *err)
 {
     char *copy = rv_strndup(path, strlen(path));
     if (!copy) return rv_fail_memory(err, strlen(path));
@@ -157,7 +169,7 @@ rv_status rv_make_folders(const char *path, rv_error *err)
         if (*p != '/' && *p != '\0') continue;
         char kept = *p;
         *p = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+        if (mkdir(copy, mode) != 0 && errno != EEXIST)
             status = fail_errno(err, copy, "cannot create folder");
         *p = kept;
         if (kept == '\0') break;
@@ -166,6 +178,16 @@ rv_status rv_make_folders(const char *path, rv_error *err)
         status = rv_fail(err, RV_ERR_IO, "%s: expected a folder", copy);
     free(copy);
     return status;
+}
+
+rv_status rv_make_folders(const char *path, rv_error *err)
+{
+    return make_folders(path, 0777, err);
+}
+
+rv_status rv_make_private_folders(const char *path, rv_error *err)
+{
+    return make_folders(path, 0700, err);
 }
 
 bool rv_file_exists(const char *path)

@@ -31,6 +31,12 @@ rv_status rv_write_file(const char *path, const void *bytes, size_t length, rv_e
 /* Creates the folder and its missing parents; one that exists is no error. */
 rv_status rv_make_folders(const char *path, rv_error *err);
 
+/* The same for what is nobody else's business, such as what was asked and answered: files (0600) and folders (0700)
+ * that only the user may look into. What exists keeps its mode, but for a file, which is replaced. */
+rv_status rv_write_private_file(const char *path, const void *bytes, size_t length,
+                                rv_error *err);
+rv_status rv_make_private_folders(const char *path, rv_error *err);
+
 bool rv_file_exists(const char *path);
 bool rv_folder_exists(const char *path);
 

@@ -106,6 +106,8 @@ static void print_notes(const rv_explained *r)
     if (r->simulator && strcmp(r->simulator, "logprobs") == 0 && !r->probabilities)
         printf(
             "\nThe endpoint gave no log-probabilities: its numbers are taken as they stand.\n");
+    if (r->silent)
+        printf("\n%llu answers held no text: %s.\n", (unsigned long long)r->silent, r->silence);
     if (r->unusable) printf("\n%zu answers held no explanation.\n", r->unusable);
 }
 

@@ -35,7 +35,7 @@ static rv_status write_texts(rv_dreaming *d, rv_error *err)
             if (text.bytes[k] == '\n' || text.bytes[k] == '\r') text.bytes[k] = ' ';
         rv_text_putc(&text, '\n');
     }
-    RV_GOTO(rv_write_file(d->own_corpus, text.bytes, text.length, err));
+    RV_GOTO(rv_write_private_file(d->own_corpus, text.bytes, text.length, err));
 done:
     rv_search_free(sampler);
     rv_text_release(&text);
@@ -57,7 +57,7 @@ rv_status rv_own_corpus(rv_dreaming *d, rv_error *err)
         return rv_fail(err, RV_ERR_USAGE,
                        "corpus: expected --corpus FILE, or HOME or XDG_CACHE_HOME to be set");
     snprintf(name, sizeof name, "own-%.16s.txt", d->model->hash);
-    rv_status status = rv_make_folders(folder, err);
+    rv_status status = rv_make_private_folders(folder, err);
     d->own_corpus = rv_path_join(folder, name);
     free(folder);
     RV_TRY(status);

@@ -17,16 +17,6 @@ static const char *skip_space(const char *p)
     return p;
 }
 
-/* What comes behind the last closing tag of thoughts that begin the answer. */
-static const char *skip_thoughts(const char *answer)
-{
-    const char *last = NULL;
-    static const char close[] = "</think>";
-    for (const char *p = answer; (p = strstr(p, close)); p += sizeof close - 1)
-        last = p + sizeof close - 1;
-    return last ? last : answer;
-}
-
 /* Cuts a lead-in off, in whatever case; true if there was one. */
 static bool cut_lead(const char **start, size_t *length)
 {
@@ -54,7 +44,14 @@ static bool cut_lead(const char **start, size_t *length)
                                         "'",
                                         "`",
                                         "\xe2\x80\x9c",
-                                        "..."};
+                                        "...",
+                                        "<answer>",
+                                        "<final_answer>",
+                                        "<response>",
+                                        "<explanation>",
+                                        "<|begin_of_solution|>",
+                                        "<|START_RESPONSE|>",
+                                        "<|begin_of_box|>"};
     for (size_t i = 0; i < sizeof leads / sizeof leads[0]; i++) {
         size_t n = strlen(leads[i]);
         if (*length < n || strncasecmp(*start, leads[i], n) != 0) continue;
@@ -76,8 +73,22 @@ static bool cut_lead(const char **start, size_t *length)
 
 static bool cut_tail(const char *start, size_t *length)
 {
-    static const char *const tails[] = {".", "\"", "'", "`", "**", "\xe2\x80\x9d",
-                                        ",", ";",  ":"};
+    static const char *const tails[] = {".",
+                                        "\"",
+                                        "'",
+                                        "`",
+                                        "**",
+                                        "\xe2\x80\x9d",
+                                        ",",
+                                        ";",
+                                        ":",
+                                        "</answer>",
+                                        "</final_answer>",
+                                        "</response>",
+                                        "</explanation>",
+                                        "<|end_of_solution|>",
+                                        "<|END_RESPONSE|>",
+                                        "<|end_of_box|>"};
     for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
         size_t n = strlen(tails[i]);
         if (*length < n || strncmp(start + *length - n, tails[i], n) != 0) continue;
@@ -134,7 +145,7 @@ static void collapse_space(char *text)
 
 char *rv_answer_explanation(const char *answer, rv_error *err)
 {
-    const char *fallback = NULL, *line = skip_thoughts(answer);
+    const char *fallback = NULL, *line = answer;
     size_t fallback_length = 0;
     for (; *line; line += strcspn(line, "\n"), line += *line == '\n') {
         const char *start = line;
@@ -209,7 +220,7 @@ size_t rv_answer_levels(rv_found *found, size_t count, const char *answer)
 {
     size_t total = 0;
     find_nothing(found, count);
-    for (const char *line = skip_thoughts(answer); *line; line += *line == '\n') {
+    for (const char *line = answer; *line; line += *line == '\n') {
         const char *end = line + strcspn(line, "\n"), *rest = line, *at;
         size_t number = line_number(line, end, &rest);
         double value;
@@ -254,12 +265,11 @@ static bool list_at(rv_found *found, size_t count, const char *answer, const cha
 
 size_t rv_answer_verdicts(rv_found *found, size_t count, const char *answer)
 {
-    const char *start = skip_thoughts(answer);
-    for (const char *p = start; (p = strchr(p, '[')); p++)
+    for (const char *p = answer; (p = strchr(p, '[')); p++)
         if (list_at(found, count, answer, p)) return count;
     size_t total = 0;
     find_nothing(found, count);
-    for (const char *line = start; *line; line += *line == '\n') {
+    for (const char *line = answer; *line; line += *line == '\n') {
         const char *end = line + strcspn(line, "\n"), *rest = line;
         size_t number = line_number(line, end, &rest);
         if (number >= 1 && number <= count && isnan(found[number - 1].value)) {
@@ -277,15 +287,14 @@ size_t rv_answer_verdicts(rv_found *found, size_t count, const char *answer)
 
 bool rv_answer_rating(rv_found *found, int most, const char *answer)
 {
-    const char *start = skip_thoughts(answer);
-    for (const char *p = start; *p; p++) {
+    for (const char *p = answer; *p; p++) {
         if (!isdigit((unsigned char)*p)) continue;
         const char *end = p;
         int number = 0;
         for (; isdigit((unsigned char)*end); end++)
             if (number < 1000) number = 10 * number + (*end - '0');
         bool alone =
-            (p == start || !(isalnum((unsigned char)p[-1]) || p[-1] == '.' || p[-1] == '-')) &&
+            (p == answer || !(isalnum((unsigned char)p[-1]) || p[-1] == '.' || p[-1] == '-')) &&
             !isalpha((unsigned char)*end) && !(*end == '.' && isdigit((unsigned char)end[1]));
         if (alone && number >= 1 && number <= most) {
             *found = (rv_found){number, (size_t)(p - answer)};

@@ -1,5 +1,5 @@
-/* Reading what a language model answered. Models chatter, wrap answers in code fences, think
- * aloud, count wrongly and stop early; these parsers take what can be told without guessing, and say
+/* Reading what a language model answered. Models chatter, wrap answers in code fences, count
+ * wrongly and stop early (thoughts are gone by then: explain/thought.h); these parsers take what can be told without guessing, and say
  * how much that was.
  *
  * Positions are byte offsets in the answer, for looking up probabilities of the tokens there. */
@@ -13,7 +13,7 @@
 
 enum { RV_EXPLANATION_LIMIT = 512 }; /* bytes */
 
-/* The phrase, malloc'ed: without "<think>...</think>", fences, list marks, quotes, a lead-in such as
+/* The phrase, malloc'ed: without fences, list marks, quotes, a lead-in such as
  * "This neuron fires on" and a final full stop; one line, and of several sentences the first. NULL when there
  * is none or memory is short
  * (then *err says so with RV_ERR_FORMAT or RV_ERR_MEMORY). */

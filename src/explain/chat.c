@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "explain/prompt.h"
+#include "explain/thought.h"
 
 enum { BYTES_PER_TOKEN = 3 }; /* a cautious guess, for what is not counted by the model */
 
@@ -135,6 +136,34 @@ static rv_status complete_dry(rv_chat *chat, rv_chat_answer *out,
     return out->text ? RV_OK : rv_fail_memory(err, 1);
 }
 
+static const char only_reasoned[] =
+    "the model only reasoned; give it room for more (--extra-tokens)";
+
+/* Cuts the text to what was said to us; places of tokens move along, those of thoughts get none. */
+static void drop_thoughts(rv_chat_answer *answer)
+{
+    size_t start, end;
+    if (rv_thoughts_skip(&start, &end, answer->text)) {
+        size_t length = end - start;
+        memmove(answer->text, answer->text + start, length);
+        answer->text[length] = '\0';
+        for (size_t i = 0; i < answer->token_count; i++) {
+            rv_chat_token *token = &answer->tokens[i];
+            size_t from = token->at > start ? token->at : start, to = token->at + token->length;
+            if (to > end) to = end;
+            token->length = to > from ? to - from : 0;
+            token->at = token->length ? from - start : length;
+        }
+        if (!answer->silence) answer->silence = only_reasoned;
+    }
+    if (answer->text[strspn(answer->text, " \t\r\n")])
+        answer->silence = NULL;
+    else if (!answer->silence)
+        answer->silence = answer->reasoned ? only_reasoned
+                          : answer->cut    ? "the answer was cut before it said anything"
+                                           : "the answer is empty";
+}
+
 rv_status rv_chat_complete(rv_chat *chat, rv_chat_answer *out, const rv_chat_request *request,
                            rv_error *err)
 {
@@ -144,15 +173,22 @@ rv_status rv_chat_complete(rv_chat *chat, rv_chat_answer *out, const rv_chat_req
     bool known = chat->backend->knows && chat->backend->knows(chat->self, request);
     if (!known) RV_TRY(allow(chat, prompt + request->max_tokens, err));
     RV_TRY(chat->backend->complete(chat->self, out, request, err));
+    rv_chat_usage *usage = &chat->usage;
+    if (out->prompt_tokens) prompt = out->prompt_tokens;
+    size_t written = out->answer_tokens;
+    if (!written) written = strlen(out->text) / BYTES_PER_TOKEN + 1;
+    drop_thoughts(out);
+    usage->silent += out->silence != NULL;
+    if (out->silence) usage->silence = out->silence;
     if (out->cached) {
-        chat->usage.cached++;
+        usage->cached++;
+        usage->cached_tokens += prompt + written;
         return RV_OK;
     }
-    chat->usage.requests++;
-    chat->usage.unsaved += out->unsaved;
-    chat->usage.prompt_tokens += out->prompt_tokens ? out->prompt_tokens : prompt;
-    chat->usage.answer_tokens +=
-        out->answer_tokens ? out->answer_tokens : strlen(out->text) / BYTES_PER_TOKEN + 1;
+    usage->requests++;
+    usage->unsaved += out->unsaved;
+    usage->prompt_tokens += prompt;
+    usage->answer_tokens += written;
     return RV_OK;
 }
 

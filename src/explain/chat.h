@@ -46,8 +46,10 @@ typedef struct rv_chat_token {
 } rv_chat_token;
 
 typedef struct rv_chat_answer {
-    char *text;            /* valid UTF-8 */
+    char *text;            /* valid UTF-8, without what was thought aloud */
+    const char *silence;   /* why the text is empty, in a few words (static); NULL: it is not */
     bool cut;              /* max_tokens was reached */
+    bool reasoned;         /* thoughts came along, in a place of their own */
     rv_chat_token *tokens; /* empty where no log-probabilities were offered */
     size_t token_count;
     size_t prompt_tokens, answer_tokens; /* as counted by the model; 0: not told */
@@ -107,6 +109,9 @@ rv_chat_options rv_chat_options_default(void);
 typedef struct rv_chat_usage {
     size_t requests, cached;             /* answered by the model, by the cache */
     size_t prompt_tokens, answer_tokens; /* estimated where the model does not tell */
+    size_t cached_tokens;                /* read and written, of the answers from the cache */
+    size_t silent;                       /* answers without a text */
+    const char *silence;                 /* why the last of them had none */
     size_t unsaved;                      /* answers that could not be written to the cache */
     bool exhausted;                      /* a request was refused for lack of budget */
 } rv_chat_usage;

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "explain/evidence.h"
+#include "explain/prompt.h"
 #include "model/pass.h"
 
 enum {
@@ -31,6 +32,7 @@ typedef struct memory {
 typedef struct local {
     rv_model *model;
     bool plain;      /* no chat template that we know */
+    bool folds;      /* one that takes no system message */
     bool adds_space; /* the tokenizer puts a space before whatever it encodes */
     rv_pass *pass;
     size_t room;         /* positions of the pass and of each cache */
@@ -149,8 +151,17 @@ static rv_status encode_chat(rv_ids *out, const local *l, const rv_chat_message 
 {
     if (l->plain) return encode_as_text(out, l, messages, count, err);
     rv_text rendered = {0};
-    rv_status status = render(&rendered, l, messages, count, err);
-    if (status == RV_OK) status = encode_rendered(out, l, &rendered, messages, count, err);
+    rv_prompt folded = {0};
+    rv_status status = RV_OK;
+    if (l->folds) {
+        RV_GOTO(rv_prompt_fold(&folded, messages, count, err));
+        messages = folded.messages;
+        count = folded.count;
+    }
+    RV_GOTO(render(&rendered, l, messages, count, err));
+    status = encode_rendered(out, l, &rendered, messages, count, err);
+done:
+    rv_prompt_release(&folded);
     rv_text_release(&rendered);
     return status;
 }
@@ -506,7 +517,8 @@ rv_status rv_chat_open_local(rv_chat **out, rv_model *model, const rv_chat_optio
         local_close(l);
         return status;
     }
-    l->plain = !knows_template(l);
+    l->folds = !knows_template(l);
+    l->plain = l->folds && !knows_template(l);
     snprintf(shown, sizeof shown, "%.200s%s", model->name,
              l->plain ? " (no chat template)" : "");
     return rv_chat_open(out, &local_backend, l, shown, options, err);

@@ -210,8 +210,9 @@ static rv_status score_by_judgement(job *j, rv_explanation *c, rv_judgement kind
     RV_GOTO(job_add_score(c, scorer, "accuracy", "test", scores.accuracy, err));
     RV_GOTO(job_add_score(c, scorer, "area", "test", scores.area, err));
     double share = exam.count ? (double)answered / (double)exam.count : 0;
-    rv_measure measure = {
-        .defined = exam.count > 0, .value = share, .why = "no texts to judge"};
+    rv_measure measure = {.defined = answered > 0,
+                          .value = answered ? share : 0,
+                          .why = exam.count ? "no answer could be read" : "no texts to judge"};
     status = job_add_score(c, scorer, "answered", "test", measure, err);
 done:
     free(answers);

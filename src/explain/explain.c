@@ -284,9 +284,11 @@ static rv_status run(job *j, const rv_record_view *dreams, rv_error *err)
     RV_GOTO(rv_prompt_explain(&prompt, j->params->style, &shown, err));
     RV_GOTO(add_given(j, err));
     RV_GOTO(propose(j, &prompt, j->params->candidates, 0, err));
+    const char *silence = rv_chat_used(j->explainer).silence;
     if (!j->out->count)
-        RV_GOTO(rv_fail(err, RV_ERR_FORMAT, "%s: none of %zu answers held an explanation",
-                        rv_chat_name(j->explainer), j->out->unusable));
+        RV_GOTO(rv_fail(err, RV_ERR_FORMAT, "%s: none of %zu answers held an explanation%s%s",
+                        rv_chat_name(j->explainer), j->out->unusable, silence ? ": " : "",
+                        silence ? silence : ""));
     RV_GOTO(validate_from(j, 0, err));
     RV_GOTO(revise(j, &prompt, j->params->from_dreams ? dreams : &none, err));
     RV_GOTO(score_all(j, err));

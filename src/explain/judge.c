@@ -216,7 +216,7 @@ static rv_status rate_written(rv_measure *out, rv_chat *chat, const rv_prompt *p
                                .max_tokens = 8 + extra_tokens,
                                .alternatives = ALTERNATIVES};
     RV_TRY(rv_chat_complete(chat, &answer, &request, err));
-    *out = (rv_measure){.why = "the model gave no rating"};
+    *out = (rv_measure){.why = answer.silence ? answer.silence : "the model gave no rating"};
     if (rv_answer_rating(&found, RV_RATINGS, answer.text)) {
         if (!rv_number_logprobs(logprobs, 1, RV_RATINGS, &answer, found.at))
             logprobs[(int)found.value - 1] = 0; // as if it were certain

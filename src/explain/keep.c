@@ -21,7 +21,7 @@ struct rv_keep {
 static rv_status try_to_write(const char *folder, rv_error *err)
 {
     char *path = rv_path_join(folder, ".try");
-    rv_status status = path ? rv_write_file(path, "", 0, err) : rv_fail_memory(err, 8);
+    rv_status status = path ? rv_write_private_file(path, "", 0, err) : rv_fail_memory(err, 8);
     if (path) unlink(path);
     free(path);
     return status;
@@ -40,7 +40,8 @@ rv_status rv_keep_open(rv_keep **out, const char *folder, rv_error *err)
     if (status == RV_OK) {
         keep->folder =
             folder ? rv_strndup(folder, strlen(folder)) : rv_path_join(cache, "chat");
-        status = keep->folder ? rv_make_folders(keep->folder, err) : rv_fail_memory(err, 8);
+        status =
+            keep->folder ? rv_make_private_folders(keep->folder, err) : rv_fail_memory(err, 8);
     }
     free(cache);
     if (status == RV_OK) status = try_to_write(keep->folder, err);
@@ -108,7 +109,7 @@ static rv_status make_parent(char *path, rv_error *err)
 {
     char *slash = strrchr(path, '/');
     *slash = '\0';
-    rv_status status = rv_make_folders(path, err);
+    rv_status status = rv_make_private_folders(path, err);
     *slash = '/';
     return status;
 }
@@ -118,12 +119,14 @@ rv_status rv_keep_store(const rv_keep *keep, const char *url, const json_t *requ
 {
     char *path;
     RV_TRY(path_of(&path, keep, url, request, ".json", err));
+    char *shown = rv_url_display(url);
     json_t *kept =
-        json_pack("{s:s, s:O, s:O}", "url", url, "request", request, "response", response);
+        json_pack("{s:s, s:O, s:O}", "url", shown, "request", request, "response", response);
     char *text = kept ? json_dumps(kept, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(kept);
     rv_status status = text ? make_parent(path, err) : rv_fail_memory(err, 1);
-    if (status == RV_OK) status = rv_write_file(path, text, strlen(text), err);
+    if (status == RV_OK) status = rv_write_private_file(path, text, strlen(text), err);
+    free(shown);
     free(text);
     free(path);
     return status;
@@ -134,7 +137,8 @@ char *rv_keep_odd(const rv_keep *keep, const char *url, const json_t *request,
 {
     char *path;
     if (path_of(&path, keep, url, request, ".odd", NULL) != RV_OK) return NULL;
-    if (make_parent(path, NULL) == RV_OK && rv_write_file(path, bytes, length, NULL) == RV_OK)
+    if (make_parent(path, NULL) == RV_OK &&
+        rv_write_private_file(path, bytes, length, NULL) == RV_OK)
         return path;
     free(path);
     return NULL;

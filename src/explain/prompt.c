@@ -25,6 +25,27 @@ void rv_prompt_release(rv_prompt *prompt)
     *prompt = (rv_prompt){0};
 }
 
+rv_status rv_prompt_fold(rv_prompt *out, const rv_chat_message *messages, size_t count,
+                         rv_error *err)
+{
+    rv_text folded = {0};
+    rv_status status = RV_OK;
+    *out = (rv_prompt){0};
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(messages[i].role, "system") == 0)
+            rv_text_printf(&folded, "%s\n\n", messages[i].content);
+    for (size_t i = 0; status == RV_OK && i < count; i++) {
+        if (strcmp(messages[i].role, "system") == 0) continue;
+        rv_text said = {0};
+        if (strcmp(messages[i].role, "user") == 0) said = folded, folded = (rv_text){0};
+        rv_text_puts(&said, messages[i].content);
+        status = rv_prompt_add(out, messages[i].role, &said, err);
+    }
+    if (status == RV_OK && folded.length) status = rv_prompt_add(out, "user", &folded, err);
+    rv_text_release(&folded);
+    return status;
+}
+
 void rv_prompt_print(rv_text *out, const rv_chat_message *messages, size_t count)
 {
     for (size_t i = 0; i < count; i++)

@@ -25,6 +25,11 @@ typedef struct rv_prompt {
 rv_status rv_prompt_add(rv_prompt *prompt, const char *role, rv_text *content, rv_error *err);
 void rv_prompt_release(rv_prompt *prompt);
 
+/* The same conversation for a model that takes no system messages: they stand in front of what the user
+ * first says. *out is to be released in any case. */
+rv_status rv_prompt_fold(rv_prompt *out, const rv_chat_message *messages, size_t count,
+                         rv_error *err);
+
 /* "[user]\n...\n\n[assistant]\n...": for people. */
 void rv_prompt_print(rv_text *out, const rv_chat_message *messages, size_t count);
 

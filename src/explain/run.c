@@ -1,18 +1,19 @@
 /* include/reverie/explain.h: evidence gathered, models to talk to, records written. */
+#include "explain/explaining.h"
 #include "explain/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "explain/chat_local.h"
-#include "explain/sources.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "explain/explain.h"
+#include "explain/chat_local.h"
 #include "explain/explained.h"
-#include "record/writer.h"
+#include "explain/explaining.h"
+#include "explain/run.h"
+#include "explain/simulate.h"
+#include "record/run.h"
 
 rv_explain_params rv_explain_params_default(void)
 {
@@ -136,147 +137,10 @@ static void count_usage(rv_explained *out, const rv_chat *chat)
     out->cached += used.cached;
     out->prompt_tokens += used.prompt_tokens;
     out->answer_tokens += used.answer_tokens;
+    out->cached_tokens += used.cached_tokens;
     out->unsaved += used.unsaved;
-}
-
-/* ---- records --------------------------------------------------------------------------------- */
-typedef struct explaining {
-    rv_explained *out;
-    const rv_explain_params *options;
-    rv_explain_plan params;
-    rv_model_shelf shelf;
-    rv_gathered gathered;
-    rv_chat *explainer, *simulator; /* may be the same */
-    const char *model;
-    struct timespec started;
-} explaining;
-
-static rv_model_entry describe(const explaining *e)
-{
-    rv_model *m = e->gathered.model;
-    rv_model_entry entry = {.name = e->model};
-    if (!m) {
-        if (e->gathered.run_hash[0] && strcmp(e->gathered.run_model, e->model) == 0)
-            entry.hash = e->gathered.run_hash;
-        return entry;
-    }
-    const char *slash = strrchr(m->path, '/');
-    entry.path = slash ? slash + 1 : m->path;
-    if (rv_model_hash(m, NULL) == RV_OK) entry.hash = m->hash;
-    entry.format = m->format;
-    entry.quantisation = m->quantisation;
-    entry.processing = "none";
-    entry.family = m->transformer->config.family;
-    entry.parameters = rv_config_parameters(&m->transformer->config);
-    return entry;
-}
-
-static rv_status put_run(rv_text *lines, const explaining *e, rv_error *err)
-{
-    const rv_explain_params *o = e->options;
-    char id[17], started[32], *options = NULL;
-    struct tm utc;
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:f, s:I, s:I}", "style",
-                  o->style, "show", o->show, "scorers", o->scorers, "simulator",
-                  e->out->simulator ? e->out->simulator : "none", "baselines",
-                  (int)o->baselines, "candidates", (json_int_t)o->candidates, "revisions",
-                  (json_int_t)o->revisions, "per_split", (json_int_t)o->per_split, "dreams",
-                  (json_int_t)o->dreams, "temperature", o->temperature, "answer_tokens",
-                  (json_int_t)o->answer_tokens, "extra_tokens", (json_int_t)o->extra_tokens);
-    options = root ? json_dumps(root, JSON_COMPACT) : NULL;
-    json_decref(root);
-    if (!options) return rv_fail_memory(err, 1);
-    rv_run_record r = rv_run_record_empty();
-    r.command = o->command;
-    r.target = (rv_target_entry){e->gathered.target,
-                                 e->gathered.written[0] ? e->gathered.written : NULL,
-                                 e->gathered.sign, NULL};
-    r.method = "explain";
-    r.seed = o->seed;
-    r.budget = o->budget_tokens;
-    r.options = options;
-    r.model = describe(e);
-    r.version = RV_VERSION_STRING;
-    strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&e->started.tv_sec, &utc));
-    r.started = started;
-    rv_status status = rv_run_identity(id, &r, err);
-    r.id = id;
-    if (status == RV_OK) status = rv_put_run(lines, &r, err);
-    free(options);
-    return status;
-}
-
-static rv_status put_note(rv_text *lines, const char *text, rv_error *err)
-{
-    rv_note_record note = {RV_STRING(text)};
-    return rv_put_note(lines, &note, err);
-}
-
-/* What a reader of the numbers must know. */
-static rv_status put_notes(rv_text *lines, const explaining *e, const char *failure,
-                           rv_error *err)
-{
-    const rv_explained *r = e->out;
-    char text[1200];
-    if (failure) {
-        snprintf(text, sizeof text, "stopped before the end: %s", failure);
-        RV_TRY(put_note(lines, text, err));
-    }
-    if (r->unread) {
-        snprintf(
-            text, sizeof text,
-            "%zu of %zu simulated tokens had no answer that could be read; they count as 0",
-            r->unread, r->simulated);
-        RV_TRY(put_note(lines, text, err));
-    }
-    if (r->simulator && strcmp(r->simulator, "logprobs") == 0 && !r->probabilities)
-        RV_TRY(put_note(lines,
-                        "the endpoint offers no log-probabilities: the simulator's numbers "
-                        "are taken as they stand",
-                        err));
-    if (!r->unsaved) return RV_OK;
-    snprintf(text, sizeof text, "%llu answers could not be written to the cache",
-             (unsigned long long)r->unsaved);
-    return put_note(lines, text, err);
-}
-
-static rv_status put_end(rv_text *lines, const explaining *e, rv_error *err)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    rv_end_record end = rv_end_record_empty();
-    end.forward_tokens = e->out->prompt_tokens + e->out->answer_tokens;
-    end.seconds = (double)(now.tv_sec - e->started.tv_sec) +
-                  1e-9 * (double)(now.tv_nsec - e->started.tv_nsec);
-    end.status = e->out->complete ? "complete" : "interrupted";
-    return rv_put_end(lines, &end, err);
-}
-
-static const char *evidence_name(const explaining *e)
-{
-    bool corpus = e->params.from_corpus && e->gathered.evidence.top.count;
-    bool dreams = e->params.from_dreams && e->gathered.evidence.dreams.count;
-    return corpus && dreams ? "corpus and dreams" : dreams ? "dreams" : "corpus";
-}
-
-static rv_status write_records(explaining *e, const char *failure, rv_error *err)
-{
-    rv_text lines = {0};
-    const char *simulator = rv_chat_name(e->simulator);
-    rv_explained_about about = {evidence_name(e), e->params.style, rv_chat_name(e->explainer),
-                                simulator, e->options->seed};
-    rv_status status = put_run(&lines, e, err);
-    if (status == RV_OK) status = rv_explained_put(&lines, e->out, &about, err);
-    if (status == RV_OK) status = put_notes(&lines, e, failure, err);
-    if (status == RV_OK) status = put_end(&lines, e, err);
-    if (status == RV_OK) {
-        size_t length = lines.length;
-        e->out->records = rv_text_take(&lines);
-        if (!e->out->records) status = rv_fail_memory(err, length);
-    }
-    rv_text_release(&lines);
-    return status;
+    out->silent += used.silent;
+    if (used.silence) out->silence = used.silence;
 }
 
 /* ---- exchange -------------------------------------------------------------------------------- */
@@ -340,11 +204,13 @@ static rv_status open_chats(explaining *e, rv_error *err)
             err, RV_ERR_USAGE,
             "no language model to ask: expected https://host/v1#model or local:NAME");
     RV_TRY(open_chat(&e->explainer, &e->shelf, o->with, o, err));
-    if (!o->simulate_with || strcmp(o->simulate_with, o->with) == 0) {
+    if (!o->simulate_with || strcmp(o->simulate_with, o->with) == 0)
         e->simulator = e->explainer;
-        return RV_OK;
-    }
-    return open_chat(&e->simulator, &e->shelf, o->simulate_with, o, err);
+    else
+        RV_TRY(open_chat(&e->simulator, &e->shelf, o->simulate_with, o, err));
+    e->simulator_name =
+        rv_simulator_name(o->written ? RV_SIMULATE_TEXT : rv_simulator_for(e->simulator));
+    return RV_OK;
 }
 
 static rv_status check_place(const char *path, rv_error *err)
@@ -361,28 +227,59 @@ static rv_status check_place(const char *path, rv_error *err)
     return status;
 }
 
-/* Before anything is paid for. */
-static rv_status check_output(const rv_explain_params *o, rv_error *err)
+/* What stands in the output may be replaced if it is an explanation that did not come to its end. */
+static rv_status check_unfinished(char id[17], const char *path, rv_error *err)
 {
+    rv_runs runs = {0};
     rv_mapping file = {0};
+    *id = '\0';
+    if (!path || !rv_file_exists(path)) return RV_OK;
+    RV_TRY(rv_map_file(&file, path, err));
+    bool empty = file.length == 0;
+    rv_unmap(&file);
+    if (empty) return RV_OK;
+    bool unfinished =
+        rv_runs_read(&runs, path, NULL) == RV_OK && runs.count == 1 &&
+        strcmp(runs.items[0].about.method, "explain") == 0 &&
+        (!runs.items[0].end.status || strcmp(runs.items[0].end.status, "complete") != 0);
+    if (unfinished) snprintf(id, 17, "%s", runs.items[0].about.id);
+    rv_runs_release(&runs);
+    return unfinished ? RV_OK
+                      : rv_fail(err, RV_ERR_USAGE,
+                                "%s: the file exists; expected a new one, or what the same "
+                                "question left when it was interrupted",
+                                path);
+}
+
+/* Before anything is read or paid for. */
+static rv_status check_output(explaining *e, rv_error *err)
+{
+    const rv_explain_params *o = e->options;
     RV_TRY(check_place(o->output, err));
     RV_TRY(check_place(o->write_openai, err));
     RV_TRY(check_place(o->write_evidence, err));
-    if (!o->output || !rv_file_exists(o->output)) return RV_OK;
-    RV_TRY(rv_map_file(&file, o->output, err));
-    bool empty = file.length == 0;
-    rv_unmap(&file);
-    return empty ? RV_OK
-                 : rv_fail(err, RV_ERR_USAGE, "%s: the file exists; expected a new one",
-                           o->output);
+    return check_unfinished(e->unfinished, o->output, err);
+}
+
+static rv_status check_question(const explaining *e, rv_error *err)
+{
+    char id[17];
+    if (!e->unfinished[0]) return RV_OK;
+    RV_TRY(explaining_identity(id, e, err));
+    if (strcmp(id, e->unfinished) == 0) return RV_OK;
+    return rv_fail(err, RV_ERR_USAGE,
+                   "%s: holds the unfinished answer to another question; expected a new file",
+                   e->options->output);
 }
 
 static rv_status write_output(const explaining *e, rv_error *err)
 {
-    rv_record_writer *writer;
-    RV_TRY(rv_record_writer_open(&writer, e->options->output, false, err));
-    rv_text_puts(rv_record_writer_batch(writer), e->out->records);
-    return rv_record_writer_close(writer, err);
+    char id[17]; // somebody else may have written there meanwhile
+    const char *path = e->options->output;
+    RV_TRY(check_unfinished(id, path, err));
+    if (id[0] && strcmp(id, e->unfinished) != 0)
+        return rv_fail(err, RV_ERR_USAGE, "%s: was written by another process meanwhile", path);
+    return rv_write_file(path, e->out->records, strlen(e->out->records), err);
 }
 
 /* The texts of the result point into the evidence: it goes along. */
@@ -403,7 +300,8 @@ static rv_status explain(explaining *e, rv_error *err)
                                            e->simulator, &e->params, &failure);
     count_usage(e->out, e->explainer);
     if (e->simulator != e->explainer) count_usage(e->out, e->simulator);
-    if (e->out->count) RV_TRY(write_records(e, status == RV_OK ? NULL : failure.message, err));
+    if (e->out->count)
+        RV_TRY(explaining_record(e, status == RV_OK ? NULL : failure.message, err));
     if (e->out->count && !e->options->dry_run) {
         if (e->options->output) RV_TRY(write_output(e, err));
         if (e->options->write_openai) RV_TRY(write_openai(e, err));
@@ -420,10 +318,11 @@ rv_status rv_explain_run(rv_explained *out, const char *model, const char *targe
     *out = (rv_explained){0};
     clock_gettime(CLOCK_REALTIME, &e.started);
     rv_status status = make_params(&e.params, options, err);
-    if (status == RV_OK) status = check_output(options, err);
+    if (status == RV_OK) status = check_output(&e, err);
     if (status == RV_OK) status = open_chats(&e, err); // first, for it fails fast
     if (status == RV_OK) status = rv_gather(&e.gathered, &e.shelf, model, target, options, err);
     if (status == RV_OK) status = rv_evidence_check(&e.gathered.evidence, err);
+    if (status == RV_OK) status = check_question(&e, err);
     if (status == RV_OK && options->write_evidence) status = write_evidence(&e, err);
     if (status == RV_OK) {
         status = explain(&e, err);

@@ -50,9 +50,9 @@ void rv_answer_keep(const char *question, json_t *answer)
     if (text) {
         char *slash = strrchr(path, '/');
         *slash = '\0';
-        bool made = rv_make_folders(path, &ignored) == RV_OK;
+        bool made = rv_make_private_folders(path, &ignored) == RV_OK;
         *slash = '/';
-        if (made) rv_write_file(path, text, strlen(text), &ignored);
+        if (made) rv_write_private_file(path, text, strlen(text), &ignored);
     }
     free(text);
     free(path);
