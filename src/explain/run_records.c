@@ -5,8 +5,8 @@
 
 #include "base/memory.h"
 #include "explain/explained.h"
-#include "explain/json.h"
 #include "explain/explaining.h"
+#include "base/json.h"
 #include "http/url.h"
 #include "record/writer.h"
 
