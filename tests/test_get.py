@@ -282,6 +282,39 @@ class Get(unittest.TestCase):
         self.assertEqual(files["model.safetensors"],
                          {"bytes": len(BIG), "sha256": self.big.digest, "fetched": True})
         self.assertEqual(set(files), {"config.json", "tokenizer.json", "model.safetensors"})
+        offline = json.loads(self.get("--json", "--offline"))["files"]
+        self.assertEqual({f["path"]: f.get("sha256") or f["git_blob"] for f in offline},
+                         {"config.json": self.small.digest, "tokenizer.json": git_blob(b"{}"),
+                          "model.safetensors": self.big.digest})
+
+    def flip(self, path):
+        with open(path, "r+b") as stream:
+            stream.seek(1)
+            byte = stream.read(1)
+            stream.seek(1)
+            stream.write(bytes([byte[0] ^ 1]))
+
+    def test_what_is_called_checked_was_checked(self):
+        self.get()
+        for name in ("config.json", "model.safetensors"):
+            path = os.path.join(self.snapshot, name)
+            self.flip(path)
+            for options in ([], ["--offline"], ["--check"]):
+                self.get(*options, code=1, says=[path, "expected", "found", "remove it"])
+            self.flip(path)
+        with open(os.path.join(self.snapshot, "model.safetensors"), "wb") as stream:
+            stream.truncate(65 << 20)
+            digest = hashlib.sha256(bytes(65 << 20)).hexdigest()
+        self.hub.commits[COMMIT]["model.safetensors"] = huge = File(b"", large=True)
+        huge.entry = lambda path: {"type": "file", "path": path, "oid": "0" * 40,
+                                   "lfs": {"oid": digest, "size": 65 << 20, "pointerSize": 1}}
+        told = {f["path"]: f for f in json.loads(self.get("--json"))["files"]}["model.safetensors"]
+        self.assertEqual(told, {"path": "model.safetensors", "bytes": 65 << 20, "fetched": False})
+        told = {f["path"]: f for f in json.loads(self.get("--json", "--check"))["files"]}["model.safetensors"]
+        self.assertEqual(told["sha256"], digest)
+        self.flip(os.path.join(self.snapshot, "model.safetensors"))
+        self.get()
+        self.get("--check", code=1, says=["SHA-256", digest])
 
     def test_shards_are_those_that_the_index_names(self):
         del self.hub.commits[COMMIT]["model.safetensors"]
@@ -323,7 +356,42 @@ class Get(unittest.TestCase):
         self.get(code=1, says=["unsupported", "pytorch_model.bin"])
         del self.hub.commits[COMMIT]["pytorch_model.bin"]
         self.get(code=1, says="no weights")
+        for path, words in (("adapter_model.safetensors", "adapter_config.json names"),
+                            ("consolidated.safetensors", "no model.safetensors"),
+                            ("unet/diffusion_pytorch_model.safetensors", "no model.safetensors"),
+                            ("m-Q8_0-00001-of-00002.gguf", "no whole GGUF"), ("mmproj-F16.gguf", "no whole GGUF"),
+                            ("original/consolidated.00.pth", "unsupported formats"), ("model.onnx", "unsupported")):
+            self.hub.put(path, b"weights", large=True)
+            self.get(code=1, says=[words, path])
+            del self.hub.commits[COMMIT][path]
         self.assertEqual(self.files(self.home), {})
+
+    def test_what_can_be_opened_is_fetched_and_the_rest_is_named(self):
+        others = ["consolidated.safetensors", "model.fp16.safetensors", "adapter_model.safetensors", "m-Q4_0.gguf",
+                  "original/consolidated.00.pth", "onnx/model.onnx", "tf_model.h5", "flax_model.msgpack"]
+        for path in others:
+            self.hub.put(path, b"not wanted", large=True)
+        self.get(says=["3 files", "left out: ", *others, "pytorch_model.bin"])
+        self.assertEqual(set(os.listdir(self.snapshot)), {"config.json", "tokenizer.json", "model.safetensors"})
+        self.assertEqual(set(json.loads(self.get("--json"))["left_out"]), {"pytorch_model.bin", *others})
+        self.assertEqual(json.loads(self.get("--json", "--file", "config.json"))["left_out"], [])
+
+    def test_a_gguf_is_what_can_be_opened_where_the_rest_cannot(self):
+        for files, options in ((["model.gguf", "config.json", "tokenizer.json"], []),
+                               (["model.gguf", "model.safetensors"], []),  # nothing describes the safetensors
+                               (["gguf/model.gguf", "config.json"], []),
+                               (["model.gguf", "mmproj-model.gguf", "imatrix.gguf"], []),
+                               (["m-Q4_0.gguf", "m-F32.gguf", "config.json"], ["--file", "f32"]),
+                               (["m/m-Q4_0.gguf", "m/m-F32.gguf"], ["--file", "f32"])):
+            self.hub.commits[COMMIT] = {}
+            wanted = next(f for f in files if f.endswith("F32.gguf") or f.endswith("/model.gguf") or f == "model.gguf")
+            for path in files:
+                self.hub.put(path, path.encode(), large=True)
+            self.get(*options)
+            self.assertEqual(list(self.files(self.snapshot)), [wanted])
+            info = subprocess.run([TOOL, "info", "some/model"], text=True, capture_output=True, env=self.environment())
+            self.assertIn(os.path.join(self.snapshot, wanted), info.stderr)  # no GGUF at all, but it was looked for there
+            shutil.rmtree(self.cache)
 
     def test_revisions(self):
         self.hub.refs |= {"v1.0": COMMIT, "refs/pr/1": LATER}
@@ -564,12 +632,14 @@ class Get(unittest.TestCase):
 
     def test_names_cannot_leave_the_cache(self):
         for path in ("../../../../config.json", "/tmp/reverie-hostile/config.json", "a/../../config.json",
-                     "..\\model.safetensors", "sub/./model.safetensors"):
+                     "chat_template\\..\\x", "sub/./model.safetensors"):
             self.hub.commits[COMMIT] = {}
-            self.hub.put("good.safetensors", BIG, large=True)
+            self.hub.put("config.json", b"{}")
+            self.hub.put("model.safetensors", BIG, large=True)
             self.hub.put(path, b"hostile")
             self.get(code=1, says="unsafe name")
         self.hub.commits[COMMIT] = {}
+        self.hub.put("config.json", b"{}")
         index = {"weight_map": {"a": "../../model.safetensors"}}
         self.hub.put("model.safetensors.index.json", json.dumps(index).encode())
         self.get(code=1, says="does not have")

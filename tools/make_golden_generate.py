@@ -2,18 +2,21 @@
 """What transformers draws tokens from, and how it goes on with a text: tests/fixtures/generate/.
 
     python -m venv venv && venv/bin/pip install torch transformers accelerate gguf
-    venv/bin/python tools/make_golden_generate.py           # sampling.json, quick
+    venv/bin/python tools/make_golden_generate.py           # sampling.json and ends.json, quick
     tools/get-model smollm2-135m; tools/get-model gemma3-270m
     venv/bin/python tools/make_golden_generate.py greedy    # greedy.json too
 
 sampling.json: logits over a small vocabulary, and for several settings the probabilities that are left
 after the temperature, top-k and top-p warpers.  greedy.json: prompts, and the tokens that always
 taking the likeliest gives in float32, up to the first place where the two likeliest are closer than
-MARGIN logits (or the end of the text).
+MARGIN logits (or the end of the text).  ends.json: the tokens of a tiny model up to the end token, which
+config.json and generation_config.json name in different ways.
 """
 import json
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -60,6 +63,37 @@ def continuation(model, ids, end):
     return made
 
 
+def ends():
+    """A tiny model whose files name end tokens in every way. Where both name some, both count."""
+    source = OUT.parent / "models" / "neox-pythia"
+    prompt, out = [7, 11, 3, 30], []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in "config.json", "model.safetensors":
+            shutil.copy(source / name, folder)
+        config = json.loads((source / "config.json").read_text())
+
+        def run(named, generation, **more):
+            Path(folder, "config.json").write_text(json.dumps({**config, "eos_token_id": named}))
+            Path(folder, "generation_config.json").unlink(missing_ok=True)
+            if generation is not None:
+                Path(folder, "generation_config.json").write_text(json.dumps({"eos_token_id": generation}))
+            model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+            ids = model.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False, pad_token_id=0, **more)
+            return ids[0, len(prompt):].tolist()
+        whole = run(None, None)
+        second, third, fifth = (next(t for i, t in enumerate(whole) if t not in whole[:i] and i >= k) for k in (1, 2, 4))
+        for named, generation in ((None, None), (fifth, None), ([fifth, third], None), (None, third), (None, [fifth, second]),
+                                  (third, []), ([63], [fifth]), (fifth, third), ([third], [fifth, 62])):
+            union = [t for v in (named, generation) for t in (v if isinstance(v, list) else [v]) if t is not None]
+            both = bool(named) and generation is not None
+            ids = run(named, generation, **({"eos_token_id": union} if both else {}))
+            if ids[-1] in union:
+                ids.pop()
+            out.append({"config": named, "generation_config": generation, "ids": ids})
+            print(out[-1])
+    write("ends.json", {"prompt": prompt, "max_tokens": 12, "cases": out})
+
+
 def greedy():
     out = []
     for name in "smollm2-135m", "gemma3-270m":
@@ -80,5 +114,6 @@ def greedy():
 
 torch.set_num_threads(2)
 sampling()
+ends()
 if "greedy" in sys.argv[1:]:
     greedy()

@@ -18,6 +18,9 @@ static void say_what_was_done(const rv_get_result *result)
         fprintf(stderr, "%zu fetched now (%.1f MB)\n", fetched, bytes / 1e6);
     else
         fprintf(stderr, "all in the cache already\n");
+    for (size_t i = 0; i < result->left_out_count; i++)
+        fprintf(stderr, "%s%s", i ? ", " : "left out: ", result->left_out[i]);
+    if (result->left_out_count) fputc('\n', stderr);
 }
 
 static int run(const command *self, int argc, char **argv)
@@ -35,6 +38,8 @@ static int run(const command *self, int argc, char **argv)
          "the cache (default $HF_HUB_CACHE, $HF_HOME/hub)"},
         {"offline", 0, OPTION_FLAG, &params.offline, NULL,
          "only look into the cache; as with HF_HUB_OFFLINE=1"},
+        {"check", 0, OPTION_FLAG, &params.check, NULL,
+         "read large files that are in the cache already, too, and compare their digests"},
         {"retries", 0, OPTION_INTEGER, &retries, "N",
          "after broken connections and busy servers (default 5)"},
         {"timeout", 0, OPTION_NUMBER, &params.timeout, "S",
@@ -73,11 +78,17 @@ const command command_get = {
     .arguments = "OWNER/NAME[@REVISION] [options]",
     .summary = "Fetch a model from a Hugging Face hub into the cache",
     .help =
-        "Fetches configuration, tokenizer and safetensors (or the one GGUF file) into the "
-        "cache\n"
-        "that transformers and llama.cpp read as well, and prints the folder. Every file is\n"
-        "checked against its digest; nothing in the cache is replaced or deleted. Interrupted\n"
-        "downloads go on where they stopped when the command is run again.\n"
+        "Fetches what can be opened (configuration, tokenizer and safetensors, or else the "
+        "one\n"
+        "GGUF file) into the cache that transformers and llama.cpp read as well, prints the "
+        "folder\n"
+        "and says which weights it left out. Every file is checked against its digest as it "
+        "is\n"
+        "fetched, small ones and with --check all also when they are in the cache; nothing "
+        "there\n"
+        "is replaced or deleted. Interrupted downloads go on where they stopped when the "
+        "command\n"
+        "is run again.\n"
         "\n"
         "  reverie get HuggingFaceTB/SmolLM2-135M\n"
         "  reverie get openai-community/gpt2@607a30d783dfa663caf39e06633721c8d4cfcd7e\n"

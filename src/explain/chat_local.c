@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "subject/subject.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "explain/evidence.h"
 #include "explain/prompt.h"
 #include "model/pass.h"
+#include "subject/ends.h"
 
 enum {
     TALKS = 2,
@@ -321,7 +321,7 @@ static rv_status generate(local *l, rv_text *text, rv_ids *ids, const rv_chat_re
         if (!isfinite((double)l->logits[id]))
             return rv_fail(err, RV_ERR_NUMERIC, "%s: expected finite logits, found %g",
                            l->model->name, (double)l->logits[id]);
-        if (rv_token_is_special(l->model->tokenizer, id)) return RV_OK;
+        if (rv_model_ends(l->model, id)) return RV_OK;
         RV_TRY(rv_ids_push(ids, id, err));
         text->length = 0;
         RV_TRY(rv_tokenizer_decode(l->model->tokenizer, ids->items + prompt,

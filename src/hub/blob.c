@@ -124,6 +124,33 @@ static void start_hash(blob *b)
     if (b->entry->kind == RV_SHA1) rv_hash_add(b->hash, start, (size_t)length + 1);
 }
 
+/* Hashes what b->file holds; b->sink.position is how much that is. */
+static rv_status hash_content(blob *b, const char *path, rv_progress_fn progress,
+                              void *progress_context, rv_error *err)
+{
+    RV_TRY(rv_hash_new(&b->hash, b->entry->kind, err));
+    start_hash(b);
+    unsigned char *chunk = malloc(CHUNK);
+    if (!chunk) return rv_fail_memory(err, CHUNK);
+    uint64_t there = 0;
+    ssize_t n;
+    bool goes_on = true;
+    while (goes_on && there <= b->entry->size &&
+           (n = pread(b->file, chunk, CHUNK, (off_t)there)) > 0) {
+        rv_hash_add(b->hash, chunk, (size_t)n);
+        there += (uint64_t)n;
+        const rv_progress event = {.what = "checking",
+                                   .unit = "bytes",
+                                   .done = (double)there,
+                                   .total = (double)b->entry->size};
+        goes_on = !progress || progress(progress_context, &event);
+    }
+    free(chunk);
+    b->sink.position = there;
+    if (!goes_on) return rv_fail(err, RV_ERR_CANCELLED, "cancelled");
+    return n < 0 ? fail_errno(err, path, "cannot read") : RV_OK;
+}
+
 static rv_status start_over(blob *b, rv_error *err)
 {
     char unused[RV_HASH_HEX];
@@ -140,20 +167,8 @@ static rv_status open_incomplete(blob *b, rv_error *err)
     RV_TRY(make_parents(b->incomplete, err));
     b->file = open(b->incomplete, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (b->file < 0) return fail_errno(err, b->incomplete, "cannot create");
-    RV_TRY(rv_hash_new(&b->hash, b->entry->kind, err));
-    start_hash(b);
-    unsigned char *chunk = malloc(CHUNK);
-    if (!chunk) return rv_fail_memory(err, CHUNK);
-    uint64_t there = 0;
-    ssize_t n;
-    while ((n = pread(b->file, chunk, CHUNK, (off_t)there)) > 0 && there <= b->entry->size) {
-        rv_hash_add(b->hash, chunk, (size_t)n);
-        there += (uint64_t)n;
-    }
-    free(chunk);
-    if (n < 0) return fail_errno(err, b->incomplete, "cannot read");
-    b->sink.position = there;
-    return there > b->entry->size ? start_over(b, err) : RV_OK;
+    RV_TRY(hash_content(b, b->incomplete, NULL, NULL, err));
+    return b->sink.position > b->entry->size ? start_over(b, err) : RV_OK;
 }
 
 static rv_status on_restart(void *context, rv_error *err)
@@ -275,6 +290,26 @@ rv_status rv_hub_is_there(bool *there, const rv_hub_place *place, const rv_hub_e
     if (!path) return rv_fail_memory(err, 1);
     rv_status status = is_complete(there, path, entry->size, err);
     free(path);
+    return status;
+}
+
+rv_status rv_hub_check(const rv_hub_place *place, const rv_hub_entry *entry,
+                       rv_progress_fn progress, void *progress_context, rv_error *err)
+{
+    blob b;
+    char found[RV_HASH_HEX];
+    rv_status status = blob_init(&b, place, entry, err);
+    if (status != RV_OK) goto done;
+    b.file = open(b.link, O_RDONLY | O_CLOEXEC);
+    if (b.file < 0) RV_GOTO(fail_errno(err, b.link, "cannot open"));
+    RV_GOTO(hash_content(&b, b.link, progress, progress_context, err));
+    rv_hash_finish(b.hash, found);
+    if (strcmp(found, entry->digest) != 0)
+        status = rv_fail(
+            err, RV_ERR_FORMAT, "%s: %s: expected %s, found %s; remove it to fetch it again",
+            b.link, entry->kind == RV_SHA256 ? "SHA-256" : "git blob id", entry->digest, found);
+done:
+    blob_release(&b);
     return status;
 }
 

@@ -17,10 +17,14 @@ typedef struct rv_hub_place {
 rv_status rv_hub_is_there(bool *there, const rv_hub_place *place, const rv_hub_entry *entry,
                           rv_error *err);
 
-/* Makes the snapshot hold the file: links the blob, fetching it before if it is not there.
- * *fetched tells whether bytes went over the network. Holds the blob's lock meanwhile. */
+/* Makes the snapshot hold the file: links the blob, fetching and checking it before if it is not
+ * there. *fetched tells whether it was. Holds the blob's lock meanwhile. */
 rv_status rv_hub_fetch(bool *fetched, rv_hub_session *session, const rv_hub_place *place,
                        const rv_hub_entry *entry, rv_error *err);
+
+/* Reads the snapshot's file and compares it with the entry's digest; another one is RV_ERR_FORMAT. */
+rv_status rv_hub_check(const rv_hub_place *place, const rv_hub_entry *entry,
+                       rv_progress_fn progress, void *progress_context, rv_error *err);
 
 /* Bytes of the entry that are still to be fetched. */
 uint64_t rv_hub_missing(const rv_hub_place *place, const rv_hub_entry *entry);

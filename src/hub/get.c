@@ -9,6 +9,8 @@
 #include "hub/blob.h"
 #include "base/json.h"
 
+enum { QUICK = 64 << 20 }; /* bytes that are read in the blink of an eye */
+
 rv_get_params rv_get_params_default(void)
 {
     return (rv_get_params){.size = sizeof(rv_get_params), .retries = 5, .timeout = 60};
@@ -18,6 +20,8 @@ void rv_get_result_release(rv_get_result *result)
 {
     for (size_t i = 0; i < result->file_count; i++) free(result->files[i].path);
     free(result->files);
+    for (size_t i = 0; i < result->left_out_count; i++) free(result->left_out[i]);
+    free(result->left_out);
     free(result->repository);
     free(result->revision);
     free(result->snapshot);
@@ -108,6 +112,21 @@ static rv_status fetch(getting *g, const rv_hub_entry *entry, bool *fetched, rv_
     return status;
 }
 
+/* What is in the cache is read again where that is quick or was asked for. */
+static bool is_checked(const getting *g, const rv_hub_entry *entry, bool fetched)
+{
+    return entry->digest[0] && (fetched || g->params->check || entry->size <= QUICK);
+}
+
+static rv_status check(getting *g, const rv_hub_entry *entry, bool fetched, rv_error *err)
+{
+    if (fetched || !is_checked(g, entry, fetched)) return RV_OK;
+    g->current = entry;
+    rv_status status = rv_hub_check(&g->place, entry, g->inner.progress, g, err);
+    g->current = NULL;
+    return status;
+}
+
 static rv_status choose(getting *g, rv_error *err)
 {
     const rv_hub_entry *index;
@@ -168,9 +187,25 @@ static rv_status fetch_all(rv_get_result *out, getting *g, rv_error *err)
         if (!file->path) return rv_fail_memory(err, strlen(entry->path));
         out->file_count++;
         file->bytes = entry->size;
-        memcpy(file->digest, entry->digest, sizeof file->digest);
         RV_TRY(fetch(g, entry, &file->fetched, err));
+        RV_TRY(check(g, entry, file->fetched, err));
+        if (is_checked(g, entry, file->fetched))
+            memcpy(file->digest, entry->digest, sizeof file->digest);
         g->before += (double)entry->size;
+    }
+    return RV_OK;
+}
+
+/* Names the weights that stay where they are. */
+static rv_status list_left_out(rv_get_result *out, const getting *g, rv_error *err)
+{
+    RV_TRY(RV_NEW(out->left_out, g->listing.count, err));
+    for (size_t i = 0; i < g->listing.count; i++) {
+        const char *path = g->listing.entries[i].path;
+        if (g->chosen[i] || !rv_hub_is_weights(path)) continue;
+        char *copy = rv_strndup(path, strlen(path));
+        if (!copy) return rv_fail_memory(err, strlen(path));
+        out->left_out[out->left_out_count++] = copy;
     }
     return RV_OK;
 }
@@ -225,6 +260,7 @@ rv_status rv_hub_get(rv_get_result *out, const char *name, const rv_get_params *
         RV_GOTO(check_room(&g, err));
     }
     RV_GOTO(fetch_all(out, &g, err));
+    if (!g.name.file && !g.params->file_count) RV_GOTO(list_left_out(out, &g, err));
     RV_GOTO(write_ref(&g, err));
     status = describe(out, &g, err);
 done:
@@ -258,9 +294,10 @@ rv_status rv_get_result_json(char **out, const rv_get_result *result, rv_error *
     for (size_t i = 0; i < result->file_count; i++)
         json_array_append_new(files, file_to_json(&result->files[i]));
     return rv_json_result(out,
-                          json_pack("{s:s, s:s, s:s, s:s, s:o}", "repository",
+                          json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "repository",
                                     result->repository, "revision", result->revision, "commit",
                                     result->commit, "snapshot", result->snapshot, "files",
-                                    files),
+                                    files, "left_out",
+                                    rv_json_strings(result->left_out, result->left_out_count)),
                           err);
 }

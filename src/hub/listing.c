@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -83,6 +84,13 @@ static bool is_digest(const char *text, size_t length)
     return text && strlen(text) == length && strspn(text, "0123456789abcdef") == length;
 }
 
+static void take_digest(rv_hub_entry *entry, const char *digest)
+{
+    if (!is_digest(digest, 40) && !is_digest(digest, 64)) return;
+    entry->kind = strlen(digest) == 64 ? RV_SHA256 : RV_SHA1;
+    memcpy(entry->digest, digest, strlen(digest) + 1);
+}
+
 /* {"type": "file", "path": ..., "size": ..., "oid": SHA-1, "lfs": {"oid": SHA-256, "size": ...}} */
 static rv_status read_entry(rv_hub_listing *listing, const json_t *item, rv_error *err)
 {
@@ -102,10 +110,8 @@ static rv_status read_entry(rv_hub_listing *listing, const json_t *item, rv_erro
     if (!json_is_integer(size) || json_integer_value(size) < 0)
         return rv_fail(err, RV_ERR_FORMAT,
                        "%.200s: size: expected a number of bytes in the hub's listing", path);
-    rv_hub_entry entry = {.path = (char *)path,
-                          .size = (uint64_t)json_integer_value(size),
-                          .kind = large ? RV_SHA256 : RV_SHA1};
-    memcpy(entry.digest, digest, strlen(digest) + 1);
+    rv_hub_entry entry = {.path = (char *)path, .size = (uint64_t)json_integer_value(size)};
+    take_digest(&entry, digest);
     return add_entry(listing, entry, err);
 }
 
@@ -138,6 +144,19 @@ rv_status rv_hub_ask_listing(rv_hub_listing *out, rv_hub_session *session, const
 
 /* ---- from a folder -------------------------------------------------------------------------- */
 
+/* A file or a link to ../../blobs/DIGEST. */
+static rv_status add_file(rv_hub_listing *out, char *path, const char *full, off_t size,
+                          rv_error *err)
+{
+    char target[4096];
+    ssize_t length = readlink(full, target, sizeof target - 1);
+    rv_hub_entry entry = {.path = path, .size = (uint64_t)size};
+    target[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(target, '/');
+    if (slash) take_digest(&entry, slash + 1);
+    return add_entry(out, entry, err);
+}
+
 static rv_status read_folder(rv_hub_listing *out, const char *root, const char *inside,
                              int depth, rv_error *err)
 {
@@ -155,8 +174,7 @@ static rv_status read_folder(rv_hub_listing *out, const char *root, const char *
         else if (stat(full, &info) != 0) {
         } // a link whose blob is gone
         else if (S_ISREG(info.st_mode))
-            status = add_entry(
-                out, (rv_hub_entry){.path = path.bytes, .size = (uint64_t)info.st_size}, err);
+            status = add_file(out, path.bytes, full, info.st_size, err);
         else if (S_ISDIR(info.st_mode) && depth < DEPTH_MAX)
             status = read_folder(out, root, path.bytes, depth + 1, err);
         free(full);

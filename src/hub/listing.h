@@ -27,8 +27,12 @@ rv_status rv_hub_ask_commit(char commit[RV_COMMIT_TEXT], rv_hub_session *session
 rv_status rv_hub_ask_listing(rv_hub_listing *out, rv_hub_session *session, const char *commit,
                              rv_error *err);
 
-/* The files that lie in a snapshot folder, digests unknown. */
+/* The files that lie in a snapshot folder, with the digests that the names of their blobs are. */
 rv_status rv_hub_read_listing(rv_hub_listing *out, const char *folder, rv_error *err);
+
+/* Weights in any format; one whole GGUF file of a model (no part, projector or importance matrix). */
+bool rv_hub_is_weights(const char *path);
+bool rv_hub_is_gguf(const char *path);
 
 const rv_hub_entry *rv_hub_find(const rv_hub_listing *listing, const char *path);
 

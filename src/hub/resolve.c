@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "hub/cache.h"
+#include "hub/listing.h"
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -23,39 +24,62 @@ static bool holds(const char *folder, const char *name)
     return found;
 }
 
-/* GGUF files of a folder whose name contains `part` (any case; "" fits all): how many, and the
- * alphabetically first. *names lists up to eight of them. */
-static size_t find_gguf(char **first, rv_text *names, const char *folder, const char *part)
+/* GGUF files of folder/inside, and of its subfolders if `deep`, whose name contains `part` (any case; ""
+ * fits all): how many, and the alphabetically first. *names lists up to eight of them. */
+static size_t find_gguf(char **first, rv_text *names, const char *folder, const char *inside,
+                        const char *part, bool deep)
 {
     size_t count = 0;
-    *first = NULL;
-    DIR *stream = opendir(folder);
+    char *place = rv_path_join(folder, inside);
+    DIR *stream = place ? opendir(place) : NULL;
     for (struct dirent *entry; stream && (entry = readdir(stream));) {
-        const char *name = entry->d_name;
-        if (!ends_with(name, ".gguf") || !strcasestr(name, part) || !holds(folder, name))
-            continue;
-        if (count++ < 8) rv_text_printf(names, "%s%s", names->length ? ", " : "", name);
-        if (*first && strcmp(*first, name) <= 0) continue;
-        free(*first);
-        *first = rv_strndup(name, strlen(name));
+        if (entry->d_name[0] == '.') continue;
+        char *name = *inside ? rv_path_join(inside, entry->d_name)
+                             : rv_strndup(entry->d_name, strlen(entry->d_name));
+        char *path = name ? rv_path_join(folder, name) : NULL;
+        if (path && deep && rv_folder_exists(path)) {
+            count += find_gguf(first, names, folder, name, part, false);
+        } else if (path && rv_hub_is_gguf(name) && strcasestr(name, part) &&
+                   rv_file_exists(path)) {
+            if (names->length < 1000)
+                rv_text_printf(names, "%s%s", names->length ? ", " : "", name);
+            count++;
+            if (!*first || strcmp(*first, name) > 0) {
+                free(*first);
+                *first = name;
+                name = NULL;
+            }
+        }
+        free(name);
+        free(path);
     }
     if (stream) closedir(stream);
+    free(place);
     return count;
 }
 
-/* A folder without config.json and with one GGUF file stands for that file. `part` narrows the
+static bool holds_model(const char *folder)
+{
+    return holds(folder, "config.json") && (holds(folder, "model.safetensors") ||
+                                            holds(folder, "model.safetensors.index.json"));
+}
+
+/* A folder that holds no model itself, but one GGUF file, stands for that file. `part` narrows the
  * choice, and is then required to fit. */
-static rv_status choose_inside(char **path, const char *folder, const char *part, rv_error *err)
+static rv_status choose_inside(char **path, const char *folder, const char *part, bool deep,
+                               rv_error *err)
 {
     rv_status status = RV_OK;
     rv_text names = {0};
     char *first = NULL;
     if (part && holds(folder, part)) {
         *path = rv_path_join(folder, part);
-    } else if (!part && holds(folder, "config.json")) {
+    } else if (!part && holds_model(folder)) {
         *path = rv_strndup(folder, strlen(folder));
     } else {
-        size_t count = find_gguf(&first, &names, folder, part ? part : "");
+        size_t count = find_gguf(&first, &names, folder, "", part ? part : "", false);
+        if (!count && deep)
+            count = find_gguf(&first, &names, folder, "", part ? part : "", true);
         if (count > 1)
             status = rv_fail(err, RV_ERR_USAGE, "%s: %zu GGUF files fit, name one of them: %s",
                              folder, count, names.bytes);
@@ -94,7 +118,7 @@ static rv_status in_own_cache(char **path, rv_text *searched, const char *name, 
     else if (rv_file_exists(plain.bytes))
         *path = rv_text_take(&plain);
     else if (rv_folder_exists(plain.bytes))
-        status = choose_inside(path, plain.bytes, NULL, err);
+        status = choose_inside(path, plain.bytes, NULL, false, err);
     rv_text_release(&plain);
     rv_text_release(&gguf);
     free(cache);
@@ -137,7 +161,7 @@ static rv_status in_hub_cache(char **path, rv_text *searched, const rv_hub_name 
                              "%s: revision %s of this repository has no file '%s'",
                              name->repository, name->revision, name->file);
         else if (rv_folder_exists(snapshot))
-            status = choose_inside(path, snapshot, name->file, err);
+            status = choose_inside(path, snapshot, name->file, true, err);
     }
     if (status == RV_OK && !*path) describe_repository(searched, folder, name);
 done:
@@ -178,7 +202,7 @@ rv_status rv_resolve_model(char **path, const char *name, rv_error *err)
     *path = NULL;
     if (!*name)
         return rv_fail(err, RV_ERR_USAGE, "expected a model: a file, a folder, or a name");
-    if (rv_folder_exists(name)) return choose_inside(path, name, NULL, err);
+    if (rv_folder_exists(name)) return choose_inside(path, name, NULL, false, err);
     if (rv_file_exists(name)) {
         *path = rv_strndup(name, strlen(name));
         return *path ? RV_OK : rv_fail_memory(err, strlen(name));

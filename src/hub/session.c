@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "http/url.h"
@@ -139,13 +140,8 @@ rv_status rv_hub_get_json(json_t **out, char **next, rv_hub_session *session, co
     rv_status status = rv_http_perform(&response, session->http, &request, err);
     if (status == RV_OK && response.code != 200)
         status = rv_hub_explain(session, &response, err);
-    if (status == RV_OK) {
-        json_error_t where;
-        *out = json_loadb(response.body, response.length, 0, &where);
-        if (!*out)
-            status = rv_fail(err, RV_ERR_FORMAT, "%s: expected JSON: %s (line %d)",
-                             response.address, where.text, where.line);
-    }
+    if (status == RV_OK)
+        status = rv_json_parse(out, response.body, response.length, response.address, err);
     if (status == RV_OK && next) status = next_page(next, session, &response, err);
     if (status != RV_OK) {
         json_decref(*out);

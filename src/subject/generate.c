@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "subject/ends.h"
 #include "subject/walk.h"
 #include "subject/sample.h"
 #include "subject/tokens.h"
@@ -204,7 +205,7 @@ static rv_status write_text(generating *g, rv_error *err)
                            "token %zu: expected finite logits, found %g; the weights may be "
                            "damaged",
                            g->ids.count, (double)g->logits[id]);
-        if (rv_token_is_special(g->model->tokenizer, id)) {
+        if (rv_model_ends(g->model, id)) {
             out->stopped = "end";
             break;
         }

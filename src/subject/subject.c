@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "hub/resolve.h"
+#include "subject/ends.h"
 
 rv_model_params rv_model_params_default(void)
 {
@@ -146,6 +147,7 @@ static rv_status fill(rv_model *m, const char *name, const rv_model_params *para
     rv_load_options options = {kernels, params->progress, params->progress_context};
     RV_TRY(rv_transformer_load(&m->transformer, m->checkpoint, &options, err));
     RV_TRY(check_vocabulary(m, err));
+    RV_TRY(rv_read_ends(&m->ends, m->path, m->checkpoint, m->tokenizer, err));
     m->file_bytes = rv_checkpoint_bytes(m->checkpoint);
     m->bos_choice = params->bos;
     m->encoding = params->special ? RV_ENCODE_SPECIAL : RV_ENCODE_PLAIN;
@@ -181,6 +183,7 @@ void rv_model_close(rv_model *m)
     rv_transformer_free(m->transformer);
     rv_tokenizer_close(m->tokenizer);
     rv_checkpoint_close(m->checkpoint);
+    rv_ids_release(&m->ends);
     free(m->name);
     free(m->path);
     free(m->format);

@@ -19,6 +19,7 @@ struct rv_model {
     int32_t bos;         /* what goes first; -1: nothing */
     const char *bos_why; /* how that came about */
     rv_bos_choice bos_choice;
+    rv_ids ends;       /* tokens that end what it writes; see subject/ends.h */
     unsigned encoding; /* flags for rv_tokenizer_encode of a user's text */
     rv_progress_fn progress;
     void *progress_context;
