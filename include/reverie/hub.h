@@ -32,7 +32,7 @@ typedef struct rv_get_params {
     double timeout;          /* seconds without data before a connection counts as broken */
     rv_progress_fn progress; /* may be NULL */
     void *progress_context;
-    bool check;              /* read large files that are in the cache already, too */
+    bool check; /* read large files that are in the cache already, too */
 } rv_get_params;
 
 RV_API rv_get_params rv_get_params_default(void);
