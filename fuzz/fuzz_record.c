@@ -4,6 +4,7 @@
 #include "fuzz.h"
 #include "record/run.h"
 #include "report/compare.h"
+#include "report/gallery.h"
 #include "report/page.h"
 #include "report/terminal.h"
 
@@ -33,13 +34,30 @@ static void tell(const rv_runs *runs)
     rv_stories_release(&stories);
 }
 
+static void tell_galleries(const rv_runs *runs)
+{
+    rv_error err;
+    for (size_t i = 0; i < runs->gallery_count; i++) {
+        const rv_gallery *g = &runs->galleries[i];
+        rv_text text = {0};
+        FUZZ_REQUIRE(rv_put_gallery_table(&text, g, &err) == RV_OK);
+        FUZZ_REQUIRE(!text.length || memchr(text.bytes, '\033', text.length) == NULL);
+        text.length = 0;
+        FUZZ_REQUIRE(rv_put_gallery_page(&text, g, &err) == RV_OK);
+        FUZZ_REQUIRE(memmem(text.bytes, text.length, "<script", 7) == NULL);
+        rv_put_gallery_grid(&text, g, &err);
+        rv_text_release(&text);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     rv_runs runs = {0};
     rv_error err;
     rv_status status = rv_runs_parse(&runs, (const char *)data, size, "fuzz.jsonl", &err);
     FUZZ_REQUIRE(status == RV_OK || err.message[0]);
-    if (status == RV_OK) tell(&runs);
+    if (status == RV_OK && runs.count) tell(&runs);
+    tell_galleries(&runs);
     rv_runs_release(&runs);
     return 0;
 }

@@ -39,9 +39,12 @@ printf 'no images at all' >"$folder/train-images-idx3-ubyte"
 printf 'no labels' >"$folder/train-labels-idx1-ubyte"
 expect 1 'train-images-idx3-ubyte: magic: expected 00000803' train judge --data "$folder"
 expect 0 '"method":"latent"' dream --class 4 --starts 1 --steps 2 --json
-[ "$(wc -l <"$folder/out")" = 3 ] || { echo "expected three lines of JSON"; failed=1; }
+[ "$(wc -l <"$folder/out")" = 4 ] || { echo "expected what all share and three dreams"; failed=1; }
 expect 0 'nearest of' dream --class 4 --starts 1 --steps 2 -o "$folder/a/b"
 [ -s "$folder/a/b/dreams.html" ] || { echo "expected a page"; failed=1; }
+# the page comes from the records alone
+"$reverie" report "$folder/a/b/dreams.jsonl" -o "$folder/again.html" 2>/dev/null
+cmp "$folder/again.html" "$folder/a/b/dreams.html" || failed=1
 # told at once: a dream of all classes with so many steps would take minutes
 expect 1 "$folder/a/b/none/" dream --steps 100000 -o "$folder/a/b/none/page.html"
 expect 1 'dreams.html/x' dream --steps 100000 -o "$folder/a/b/dreams.html/x"

@@ -16,7 +16,7 @@
 #include "vision/autoencoder.h"
 #include "vision/classifier.h"
 #include "vision/neighbour.h"
-#include "vision/png.h"
+#include "report/png.h"
 #include "vision/weights.h"
 
 #define SMALL "28x28x1 conv8/2 norm2 relu maxpool conv8 norm2 silu dense10"

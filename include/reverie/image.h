@@ -151,11 +151,6 @@ RV_API void rv_image_gallery_release(rv_image_gallery *gallery);
 RV_API const rv_image_picture *rv_image_gallery_best(const rv_image_gallery *gallery,
                                                      size_t target, rv_image_method method);
 
-/* Medians over the starts; NAN for units. */
-RV_API void rv_image_gallery_median(double *attacked, double *judge,
-                                    const rv_image_gallery *gallery, size_t target,
-                                    rv_image_method method);
-
 /* path ending in .html: one self-contained page; .png: the grid; .jsonl: records; anything else: a
  * folder, which is made, with dreams.html, dreams.png and dreams.jsonl. */
 RV_API rv_status rv_image_gallery_write(const rv_image_gallery *gallery, const char *path,
@@ -164,7 +159,10 @@ RV_API rv_status rv_image_gallery_write(const rv_image_gallery *gallery, const c
 /* Says whether that could be written, before the dreams are computed: makes the folder, or looks at a file's. */
 RV_API rv_status rv_image_gallery_prepare(const char *path, rv_error *err);
 
-/* The dreams without pixels, an object in a line each. */
+/* A line for each target and method, for a terminal. */
+RV_API rv_status rv_image_gallery_text(char **out, const rv_image_gallery *gallery,
+                                       rv_error *err);
+/* Its records (docs/formats.md, "image dream"): an object in a line each. */
 RV_API rv_status rv_image_gallery_json(char **out, const rv_image_gallery *gallery,
                                        rv_error *err);
 

@@ -38,6 +38,7 @@ RV_API rv_status rv_report_add(rv_report *report, const char *path, rv_error *er
 
 typedef struct rv_report_counts {
     size_t runs, dreams;
+    size_t galleries; /* of image dreams */
     size_t truncated; /* files whose last line a crash cut short; it was left out */
     size_t unknown;   /* records of types that this version does not know; left out too */
 } rv_report_counts;

@@ -130,36 +130,6 @@ static const command command_image_train = {
 
 /* ---- dream --------------------------------------------------------------------------------------- */
 
-static void print_dream(const rv_image_gallery *g, const rv_image_picture *d)
-{
-    printf("%-12s %-12s ", g->target_name[d->target], rv_image_method_name(d->method));
-    if (g->units) {
-        printf("%10.4g", d->value);
-    } else {
-        double attacked, judge;
-        rv_image_gallery_median(&attacked, &judge, g, d->target, d->method);
-        printf("%8.6f %8.6f  %8.6f %8.6f", d->attacked, d->judge, attacked, judge);
-    }
-    printf("  %5.2f %4.2f   %5.3f %4.2f   %5.2f %4.2f  %s\n", d->norm, d->norm_rank,
-           d->reencoding, d->reencoding_rank, d->distance, d->distance_rank,
-           g->class_name[d->neighbour_label]);
-}
-
-static void print_gallery(const rv_image_gallery *g)
-{
-    printf("%s, seed %llu, %zu starts of %zu steps; best: %s\n\n", g->dataset,
-           (unsigned long long)g->seed, g->starts, g->steps,
-           g->units ? "the strongest" : "the most typical of those attacked at 0.9999");
-    printf("%-25s %s   code norm   re-encoding   nearest of %zu\n", "",
-           g->units ? "activation" : " best of the starts  median of the starts",
-           g->neighbours);
-    printf("%-12s %-12s %s          rank          rank    distance, rank\n", "target", "method",
-           g->units ? "          " : "attacked    judge  attacked    judge");
-    for (size_t t = 0; t < g->targets; t++)
-        for (size_t m = 0; m < RV_IMAGE_METHODS; m++)
-            print_dream(g, rv_image_gallery_best(g, t, (rv_image_method)m));
-}
-
 static int run_dream(const command *self, int argc, char **argv)
 {
     rv_image_dream_params params = rv_image_dream_params_default();
@@ -209,11 +179,9 @@ static int run_dream(const command *self, int argc, char **argv)
     if (status != RV_OK) return fail(&err);
     end_progress();
     char *lines = NULL;
-    if (json) status = rv_image_gallery_json(&lines, &gallery, &err);
-    if (lines)
-        fputs(lines, stdout);
-    else if (!json)
-        print_gallery(&gallery);
+    status = json ? rv_image_gallery_json(&lines, &gallery, &err)
+                  : rv_image_gallery_text(&lines, &gallery, &err);
+    if (lines) fputs(lines, stdout);
     free(lines);
     if (status == RV_OK && output) status = rv_image_gallery_write(&gallery, output, &err);
     if (status == RV_OK && keep)

@@ -110,7 +110,8 @@ const command command_report = {
     .name = "report",
     .arguments = "RUN... [-o PAGE] [options]",
     .summary = "Tell what runs have found: in the terminal, or as a page to open in a browser",
-    .help = "RUN is a file that dream, examples, compare or explain wrote. Several are told "
+    .help = "RUN is a file that dream, examples, compare, explain or image dream wrote. "
+            "Several are told "
             "together:\n"
             "methods and seeds on the same target in one story, other targets after it.\n"
             "No model is needed, and the page needs no network.\n"

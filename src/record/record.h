@@ -244,6 +244,31 @@ typedef struct rv_end_record {
     const char *status; /* "complete" or "interrupted" */
 } rv_end_record;
 
+/* Opens a gallery of image dreams: what the records behind it have in common. */
+typedef struct rv_image_run_record {
+    const char *dataset;                        /* that the networks were trained on */
+    const char *attacked, *judge, *autoencoder; /* what the networks are */
+    uint64_t starts, steps, seed;
+    bool units;          /* targets are hidden units, not classes */
+    uint64_t neighbours; /* images that the nearest were looked for in */
+    bool whole_set;      /* those are all training images, not the shipped few */
+    uint64_t side;       /* pixels of an edge */
+    const char *version; /* of Reverie */
+} rv_image_run_record;
+
+/* A picture that excites a target, and the nearest image; what the numbers mean is in reverie/image.h. */
+typedef struct rv_image_dream_record {
+    const char *target; /* a class's name, or "relu2:7" */
+    const char *method; /* "naive", "regularised", "latent" */
+    uint64_t start;
+    bool best; /* of its starts */
+    double score, value, attacked, judge;
+    double norm, norm_rank, reencoding, reencoding_rank, distance, distance_rank;
+    uint64_t neighbour;
+    const char *neighbour_label;
+    const char *pixels, *neighbour_pixels; /* (side, side) bytes of grey as base64 */
+} rv_image_dream_record;
+
 /* Every type of record: its name in C and in JSON. */
 #define RV_RECORDS(X) \
     X(run)            \
@@ -254,6 +279,8 @@ typedef struct rv_end_record {
     X(quantiles)      \
     X(explanation)    \
     X(note)           \
+    X(image_run)      \
+    X(image_dream)    \
     X(end)
 
 /* rv_put_NAME appends the record as one line of JSON. RV_ERR_USAGE: a required field is absent

@@ -1,4 +1,4 @@
-/* JSON lines to records, driven by the tables in schema.c. */
+/* JSON lines to runs and galleries. */
 #include "record/run.h"
 
 #include <jansson.h>
@@ -6,180 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "record/schema.h"
+#include "record/read.h"
 
-enum { FILE_LIMIT = 1 << 30, PATH_ROOM = 160 };
-
-/* Where the reader stands: file:line: type.field */
-typedef struct place {
-    rv_arena *arena;
-    const char *file;
-    size_t line;
-    char field[PATH_ROOM];
-    rv_error *err;
-} place;
-
-static const char *type_name(const json_t *json)
-{
-    static const char *const names[] = {"an object", "a list", "a string", "an integer",
-                                        "a number",  "a flag", "a flag",   "null"};
-    return json ? names[json_typeof(json)] : "nothing";
-}
-
-static rv_status wrong(const place *at, const char *expected, const json_t *found)
-{
-    return rv_fail(at->err, RV_ERR_FORMAT, "%s:%zu: %s: expected %s, found %s", at->file,
-                   at->line, at->field, expected, type_name(found));
-}
-
-static rv_status read_struct(place *at, char *object, const json_t *json,
-                             const rv_struct *type);
-
-/* Copies a string into the arena. */
-static rv_status keep(place *at, const char **out, const void *bytes, size_t length)
-{
-    *out = rv_arena_copy(at->arena, bytes, length);
-    return *out ? RV_OK : rv_fail_memory(at->err, length);
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The bytes of a text that is not UTF-8, from its sibling KEY_bytes. */
-static rv_status read_hex(place *at, rv_string *out, const json_t *json)
-{
-    size_t length = json_string_length(json);
-    const char *hex = json_string_value(json);
-    if (!hex) return wrong(at, "the text's bytes in hex", json);
-    char *bytes = rv_arena_alloc(at->arena, length / 2 + 1, 1);
-    if (!bytes) return rv_fail_memory(at->err, length / 2 + 1);
-    for (size_t i = 0; i < length; i++) {
-        int digit = hex_digit(hex[i]);
-        if (digit < 0 || length % 2) return wrong(at, "pairs of hex digits (0-9, a-f)", json);
-        bytes[i / 2] = (char)(bytes[i / 2] << 4 | digit);
-    }
-    *out = (rv_string){bytes, length / 2};
-    return RV_OK;
-}
-
-static rv_status read_text_field(place *at, rv_string *out, const json_t *owner,
-                                 const char *key, const json_t *json)
-{
-    if (!json_is_string(json)) return wrong(at, "a string", json);
-    char name[64];
-    snprintf(name, sizeof name, "%s_bytes", key);
-    const json_t *hex = json_object_get(owner, name);
-    if (hex) return read_hex(at, out, hex);
-    out->length = json_string_length(json);
-    return keep(at, &out->bytes, json_string_value(json), out->length);
-}
-
-static rv_status read_list(place *at, const char **out, size_t *count, const json_t *json,
-                           const rv_struct *type)
-{
-    if (!json_is_array(json)) return wrong(at, "a list", json);
-    size_t n = json_array_size(json), used = strlen(at->field);
-    char *items = rv_arena_alloc(at->arena, n, type->size);
-    if (!items) return rv_fail_memory(at->err, n * type->size);
-    for (size_t i = 0; i < n; i++) {
-        snprintf(at->field + used, sizeof at->field - used, "[%zu]", i);
-        RV_TRY(read_struct(at, items + i * type->size, json_array_get(json, i), type));
-    }
-    at->field[used] = '\0';
-    *out = items;
-    *count = n;
-    return RV_OK;
-}
-
-static rv_status read_numbers(place *at, const double **out, size_t *count, const json_t *json)
-{
-    if (!json_is_array(json)) return wrong(at, "a list of numbers", json);
-    size_t n = json_array_size(json);
-    double *items = rv_arena_alloc(at->arena, n, sizeof *items);
-    if (!items) return rv_fail_memory(at->err, n * sizeof *items);
-    for (size_t i = 0; i < n; i++) {
-        const json_t *item = json_array_get(json, i);
-        if (!json_is_number(item)) return wrong(at, "a list of numbers", item);
-        items[i] = json_number_value(item);
-    }
-    *out = items;
-    *count = n;
-    return RV_OK;
-}
-
-static rv_status read_object_text(place *at, const char **out, const json_t *json)
-{
-    if (!json_is_object(json)) return wrong(at, "an object", json);
-    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    rv_status status = text ? keep(at, out, text, strlen(text)) : rv_fail_memory(at->err, 0);
-    free(text);
-    return status;
-}
-
-static rv_status read_value(place *at, char *object, const rv_field *f, const json_t *owner,
-                            const json_t *json)
-{
-    char *to = object + f->offset;
-    size_t *count = (size_t *)(object + f->count_offset);
-    switch (f->kind) {
-    case RV_FIELD_NAME:
-        if (!json_is_string(json)) return wrong(at, "a string", json);
-        if (strlen(json_string_value(json)) != json_string_length(json))
-            return wrong(at, "a string without NUL", json);
-        return keep(at, (const char **)to, json_string_value(json), json_string_length(json));
-    case RV_FIELD_TEXT:
-        return read_text_field(at, (rv_string *)to, owner, f->key, json);
-    case RV_FIELD_NUMBER:
-        if (!json_is_number(json)) return wrong(at, "a number", json);
-        *(double *)to = json_number_value(json);
-        return RV_OK;
-    case RV_FIELD_COUNT:
-        if (!json_is_integer(json) || json_integer_value(json) < 0)
-            return wrong(at, "a whole number of at least 0", json);
-        *(uint64_t *)to = (uint64_t)json_integer_value(json);
-        return RV_OK;
-    case RV_FIELD_ID:
-        if (!json_is_integer(json) || json_integer_value(json) < 0 ||
-            json_integer_value(json) > INT32_MAX)
-            return wrong(at, "a token id (0 to 2147483647)", json);
-        *(int32_t *)to = (int32_t)json_integer_value(json);
-        return RV_OK;
-    case RV_FIELD_FLAG:
-        if (!json_is_boolean(json)) return wrong(at, "true or false", json);
-        *(bool *)to = json_is_true(json);
-        return RV_OK;
-    case RV_FIELD_OBJECT:
-        return read_struct(at, to, json, f->of);
-    case RV_FIELD_LIST:
-        return read_list(at, (const char **)to, count, json, f->of);
-    case RV_FIELD_NUMBERS:
-        return read_numbers(at, (const double **)to, count, json);
-    case RV_FIELD_JSON:
-        return read_object_text(at, (const char **)to, json);
-    }
-    return RV_OK;
-}
-
-static rv_status read_struct(place *at, char *object, const json_t *json, const rv_struct *type)
-{
-    if (!json_is_object(json)) return wrong(at, "an object", json);
-    rv_struct_clear(object, type);
-    size_t used = strlen(at->field);
-    for (const rv_field *f = type->fields; f->key; f++) {
-        const json_t *value = json_object_get(json, f->key);
-        snprintf(at->field + used, sizeof at->field - used, ".%s", f->key);
-        if (value && !(json_is_null(value) && !f->required))
-            RV_TRY(read_value(at, object, f, json, value));
-        else if (f->required)
-            return wrong(at, "a value", value);
-    }
-    at->field[used] = '\0';
-    return RV_OK;
-}
+enum { FILE_LIMIT = 1 << 30 };
 
 /* ---- lines to runs ------------------------------------------------------------------------- */
 
@@ -235,7 +67,7 @@ static rv_status settle_dreams(rv_run *run, rv_error *err)
     return RV_OK;
 }
 
-static rv_status check_quantiles(const place *at, const rv_quantiles_record *q)
+static rv_status check_quantiles(const rv_place_in_file *at, const rv_quantiles_record *q)
 {
     if (q->probability_count == q->value_count) return RV_OK;
     return rv_fail(
@@ -278,29 +110,69 @@ static rv_status open_run(rv_runs *runs, rv_run **current, const rv_run_record *
 
 #define READ(name, json)       \
     rv_##name##_record record; \
-    RV_TRY(read_struct(at, (char *)&record, json, &rv_##name##_struct))
+    RV_TRY(rv_read_struct(at, (char *)&record, json, &rv_##name##_struct))
 
-static rv_status add_run(rv_runs *runs, rv_run **current, place *at, const json_t *json)
+static rv_status add_run(rv_runs *runs, rv_run **current, rv_place_in_file *at,
+                         const json_t *json)
 {
     READ(run, json);
     return open_run(runs, current, &record, at->file, at->err);
 }
 
-static rv_status add_quantiles(rv_run *run, place *at, const json_t *json)
+static rv_status add_gallery(rv_runs *runs, rv_place_in_file *at, const json_t *json)
+{
+    READ(image_run, json);
+    if (record.side < 1 || record.side > RV_GALLERY_SIDE_MAX)
+        return rv_fail(at->err, RV_ERR_FORMAT,
+                       "%s:%zu: image_run.side: expected 1 to %d pixels, found %llu", at->file,
+                       at->line, RV_GALLERY_SIDE_MAX, (unsigned long long)record.side);
+    RV_TRY(rv_grow((void **)&runs->galleries, &runs->gallery_room, runs->gallery_count + 1,
+                   sizeof *runs->galleries, at->err));
+    runs->galleries[runs->gallery_count++] = (rv_gallery){.about = record, .file = at->file};
+    return RV_OK;
+}
+
+static rv_status check_pixels(const rv_place_in_file *at, const char *field, const char *base64,
+                              uint64_t side)
+{
+    unsigned char pixels[RV_GALLERY_SIDE_MAX * RV_GALLERY_SIDE_MAX];
+    if (rv_base64_decode(pixels, side * side, base64)) return RV_OK;
+    return rv_fail(at->err, RV_ERR_FORMAT,
+                   "%s:%zu: image_dream.%s: expected %llu bytes as base64, found another text",
+                   at->file, at->line, field, (unsigned long long)(side * side));
+}
+
+static rv_status add_picture(rv_runs *runs, rv_place_in_file *at, const json_t *json)
+{
+    rv_gallery *gallery =
+        runs->gallery_count ? &runs->galleries[runs->gallery_count - 1] : NULL;
+    if (!gallery || gallery->file != at->file)
+        return rv_fail(at->err, RV_ERR_FORMAT,
+                       "%s:%zu: type: expected an image_run record first, found image_dream",
+                       at->file, at->line);
+    READ(image_dream, json);
+    RV_TRY(check_pixels(at, "pixels", record.pixels, gallery->about.side));
+    RV_TRY(check_pixels(at, "neighbour_pixels", record.neighbour_pixels, gallery->about.side));
+    PUSH(gallery, dreams, dream, record, at->err);
+    return RV_OK;
+}
+
+static rv_status add_quantiles(rv_run *run, rv_place_in_file *at, const json_t *json)
 {
     READ(quantiles, json);
     run->quantiles = record;
     return check_quantiles(at, &record);
 }
 
-static rv_status add_end(rv_run *run, place *at, const json_t *json)
+static rv_status add_end(rv_run *run, rv_place_in_file *at, const json_t *json)
 {
     READ(end, json);
     run->end = record;
     return RV_OK;
 }
 
-static rv_status add_record(rv_run *run, place *at, const char *type, const json_t *json)
+static rv_status add_record(rv_run *run, rv_place_in_file *at, const char *type,
+                            const json_t *json)
 {
     if (strcmp(type, "dream") == 0) {
         READ(dream, json);
@@ -341,26 +213,29 @@ static bool is_known(const char *type)
 }
 
 /* One line's object: what it is, and whether this version can read it. */
-static rv_status add_line(rv_runs *runs, rv_run **current, place *at, const json_t *json)
+static rv_status add_line(rv_runs *runs, rv_run **current, rv_place_in_file *at,
+                          const json_t *json)
 {
     snprintf(at->field, sizeof at->field, "line");
-    if (!json_is_object(json)) return wrong(at, "an object", json);
+    if (!json_is_object(json)) return rv_read_wrong(at, "an object", json);
     const json_t *type = json_object_get(json, "type"), *version = json_object_get(json, "v");
     snprintf(at->field, sizeof at->field, "type");
-    if (!json_is_string(type)) return wrong(at, "a string", type);
+    if (!json_is_string(type)) return rv_read_wrong(at, "a string", type);
     const char *name = json_string_value(type);
     if (!is_known(name)) {
         runs->unknown++;
         return RV_OK;
     }
     snprintf(at->field, sizeof at->field, "%s.v", name);
-    if (!json_is_integer(version)) return wrong(at, "a whole number", version);
+    if (!json_is_integer(version)) return rv_read_wrong(at, "a whole number", version);
     if (json_integer_value(version) != RV_RECORD_VERSION)
         return rv_fail(at->err, RV_ERR_UNSUPPORTED,
                        "%s:%zu: %s: expected version %d, found %lld", at->file, at->line,
                        at->field, RV_RECORD_VERSION, (long long)json_integer_value(version));
     snprintf(at->field, sizeof at->field, "%s", name);
     if (strcmp(name, "run") == 0) return add_run(runs, current, at, json);
+    if (strcmp(name, "image_run") == 0) return add_gallery(runs, at, json);
+    if (strcmp(name, "image_dream") == 0) return add_picture(runs, at, json);
     if (*current) return add_record(*current, at, name, json);
     return rv_fail(at->err, RV_ERR_FORMAT,
                    "%s:%zu: type: expected a run record first, found %s", at->file, at->line,
@@ -375,8 +250,8 @@ static bool is_blank(const char *bytes, size_t length)
 }
 
 /* One line of text. The last line of a file (`last`: no newline ends it) may be cut short. */
-static rv_status parse_line(rv_runs *runs, rv_run **current, place *at, const char *line,
-                            size_t length, bool last)
+static rv_status parse_line(rv_runs *runs, rv_run **current, rv_place_in_file *at,
+                            const char *line, size_t length, bool last)
 {
     if (is_blank(line, length)) return RV_OK;
     json_error_t why;
@@ -400,8 +275,8 @@ rv_status rv_runs_parse(rv_runs *runs, const char *bytes, size_t length, const c
 {
     const char *file = rv_arena_copy(&runs->arena, name, strlen(name));
     if (!file) return rv_fail_memory(err, strlen(name));
-    place at = {.arena = &runs->arena, .file = file, .err = err};
-    size_t first = runs->count;
+    rv_place_in_file at = {.arena = &runs->arena, .file = file, .err = err};
+    size_t first = runs->count, galleries = runs->gallery_count;
     rv_run *current = NULL;
     for (size_t start = 0, end; start < length; start = end + 1) {
         const char *newline = memchr(bytes + start, '\n', length - start);
@@ -410,7 +285,7 @@ rv_status rv_runs_parse(rv_runs *runs, const char *bytes, size_t length, const c
         RV_TRY(parse_line(runs, &current, &at, bytes + start, end - start, !newline));
     }
     for (size_t i = first; i < runs->count; i++) RV_TRY(settle_dreams(&runs->items[i], err));
-    if (runs->count > first) return RV_OK;
+    if (runs->count > first || runs->gallery_count > galleries) return RV_OK;
     return rv_fail(err, RV_ERR_FORMAT, "%s: expected a run record, found none", file);
 }
 
@@ -435,6 +310,8 @@ void rv_runs_release(rv_runs *runs)
         free(run->explanations);
         free(run->notes);
     }
+    for (size_t i = 0; i < runs->gallery_count; i++) free(runs->galleries[i].dreams);
+    free(runs->galleries);
     free(runs->items);
     rv_arena_release(&runs->arena);
     *runs = (rv_runs){0};
@@ -445,4 +322,22 @@ const rv_dream_record *rv_run_headline(const rv_run *run)
     for (size_t i = 0; i < run->dream_count; i++)
         if (run->dreams[i].headline) return &run->dreams[i];
     return NULL;
+}
+
+const rv_image_dream_record *rv_gallery_best(const rv_gallery *g, const char *target,
+                                             const char *method)
+{
+    for (size_t i = 0; i < g->dream_count; i++) {
+        const rv_image_dream_record *d = &g->dreams[i];
+        if (d->best && strcmp(d->target, target) == 0 && strcmp(d->method, method) == 0)
+            return d;
+    }
+    return NULL;
+}
+
+const char *rv_gallery_new_target(const rv_gallery *g, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(g->dreams[k].target, g->dreams[i].target) == 0) return NULL;
+    return g->dreams[i].target;
 }

@@ -35,7 +35,17 @@ typedef struct rv_run {
                         * and figures call it */
 } rv_run;
 
+/* Image dreams that were made together. */
+typedef struct rv_gallery {
+    rv_image_run_record about;
+    rv_image_dream_record *dreams;
+    size_t dream_count, dream_room;
+    const char *file; /* that it was read from */
+} rv_gallery;
+
 typedef struct rv_runs {
+    rv_gallery *galleries;
+    size_t gallery_count, gallery_room;
     rv_run *items;
     size_t count, room;
     size_t truncated; /* files whose last line was cut short */
@@ -51,6 +61,14 @@ rv_status rv_runs_parse(rv_runs *runs, const char *bytes, size_t length, const c
                         rv_error *err);
 
 void rv_runs_release(rv_runs *runs);
+
+enum { RV_GALLERY_SIDE_MAX = 256 };
+
+/* The first dream of a target by a method that says it is the best of its starts; NULL: there is none. */
+const rv_image_dream_record *rv_gallery_best(const rv_gallery *gallery, const char *target,
+                                             const char *method);
+/* The target of dream i where no dream before it has the same, else NULL: one step through all targets. */
+const char *rv_gallery_new_target(const rv_gallery *gallery, size_t i);
 
 /* The dream that says it is the headline; NULL if none does. */
 const rv_dream_record *rv_run_headline(const rv_run *run);

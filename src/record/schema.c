@@ -153,6 +153,29 @@ STRUCT(rv_explanation_record, rv_explanation, NEED(rv_explanation_record, TEXT, 
 
 STRUCT(rv_note_record, rv_note, NEED(rv_note_record, TEXT, text));
 
+STRUCT(rv_image_run_record, rv_image_run, NEED(rv_image_run_record, NAME, dataset),
+       MAY(rv_image_run_record, NAME, attacked), MAY(rv_image_run_record, NAME, judge),
+       MAY(rv_image_run_record, NAME, autoencoder), NEED(rv_image_run_record, COUNT, starts),
+       NEED(rv_image_run_record, COUNT, steps), NEED(rv_image_run_record, COUNT, seed),
+       MAY(rv_image_run_record, FLAG, units), NEED(rv_image_run_record, COUNT, neighbours),
+       MAY(rv_image_run_record, FLAG, whole_set), NEED(rv_image_run_record, COUNT, side),
+       MAY(rv_image_run_record, NAME, version));
+
+STRUCT(rv_image_dream_record, rv_image_dream, NEED(rv_image_dream_record, NAME, target),
+       NEED(rv_image_dream_record, NAME, method), NEED(rv_image_dream_record, COUNT, start),
+       MAY(rv_image_dream_record, FLAG, best), NEED(rv_image_dream_record, NUMBER, score),
+       NEED(rv_image_dream_record, NUMBER, value), MAY(rv_image_dream_record, NUMBER, attacked),
+       MAY(rv_image_dream_record, NUMBER, judge), NEED(rv_image_dream_record, NUMBER, norm),
+       NEED(rv_image_dream_record, NUMBER, norm_rank),
+       NEED(rv_image_dream_record, NUMBER, reencoding),
+       NEED(rv_image_dream_record, NUMBER, reencoding_rank),
+       NEED(rv_image_dream_record, NUMBER, distance),
+       NEED(rv_image_dream_record, NUMBER, distance_rank),
+       NEED(rv_image_dream_record, COUNT, neighbour),
+       NEED(rv_image_dream_record, NAME, neighbour_label),
+       NEED(rv_image_dream_record, NAME, pixels),
+       NEED(rv_image_dream_record, NAME, neighbour_pixels));
+
 STRUCT(rv_end_record, rv_end, NEED(rv_end_record, COUNT, forward_tokens),
        MAY(rv_end_record, COUNT, backward_tokens), MAY(rv_end_record, NUMBER, seconds),
        NEED(rv_end_record, NAME, status));

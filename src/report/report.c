@@ -9,6 +9,7 @@
 #include "report/compare.h"
 #include "report/data.h"
 #include "report/figures.h"
+#include "report/gallery.h"
 #include "report/heat.h"
 #include "report/page.h"
 #include "report/story.h"
@@ -31,7 +32,14 @@ void rv_report_close(rv_report *report)
 
 rv_status rv_report_add(rv_report *report, const char *path, rv_error *err)
 {
-    return rv_runs_read(&report->runs, path, err);
+    RV_TRY(rv_runs_read(&report->runs, path, err));
+    size_t galleries = report->runs.gallery_count;
+    if (galleries < 2 && (galleries == 0 || report->runs.count == 0)) return RV_OK;
+    return rv_fail(
+        err, RV_ERR_USAGE,
+        "%s: expected pictures to be told by themselves, one gallery at a time, found "
+        "%zu galleries and %zu runs of texts",
+        path, galleries, report->runs.count);
 }
 
 rv_report_counts rv_report_count(const rv_report *report)
@@ -41,6 +49,7 @@ rv_report_counts rv_report_count(const rv_report *report)
                                .unknown = report->runs.unknown};
     for (size_t i = 0; i < report->runs.count; i++)
         counts.dreams += report->runs.items[i].dream_count;
+    counts.galleries = report->runs.gallery_count;
     return counts;
 }
 
@@ -92,10 +101,23 @@ static rv_status dump(char **out, json_t *json, rv_error *err)
     return *out ? RV_OK : rv_fail_memory(err, 0);
 }
 
+/* Pictures are told by themselves. */
+static rv_status tell_galleries(char **out, const rv_report *report, rv_error *err)
+{
+    rv_text text = {0};
+    rv_status status = RV_OK;
+    for (size_t i = 0; status == RV_OK && i < report->runs.gallery_count; i++)
+        status = rv_put_gallery_table(&text, &report->runs.galleries[i], err);
+    if (status == RV_OK) return hand_over(out, &text, err);
+    rv_text_release(&text);
+    return status;
+}
+
 rv_status rv_report_text(char **out, const rv_report *report, rv_terminal terminal,
                          rv_error *err)
 {
     *out = NULL;
+    if (report->runs.gallery_count) return tell_galleries(out, report, err);
     telling t;
     RV_TRY(tell(&t, report, err));
     rv_text text = {0};
@@ -121,15 +143,23 @@ rv_status rv_report_json(char **out, const rv_report *report, rv_error *err)
     return status;
 }
 
+static rv_status put_stories(rv_text *page, const rv_report *report, rv_error *err)
+{
+    telling t;
+    RV_TRY(tell(&t, report, err));
+    rv_status status = rv_put_page(page, &t.stories, t.figures, &t.compare, err);
+    release(&t);
+    return status;
+}
+
 rv_status rv_report_page(const rv_report *report, const char *path, rv_error *err)
 {
     rv_error local;
     if (!err) err = &local;
-    telling t;
-    RV_TRY(tell(&t, report, err));
     rv_text page = {0};
-    rv_status status = rv_put_page(&page, &t.stories, t.figures, &t.compare, err);
-    release(&t);
+    rv_status status = report->runs.gallery_count
+                           ? rv_put_gallery_page(&page, &report->runs.galleries[0], err)
+                           : put_stories(&page, report, err);
     if (status == RV_OK) status = rv_write_file(path, page.bytes, page.length, err);
     rv_text_release(&page);
     return status;

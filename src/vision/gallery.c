@@ -1,16 +1,15 @@
 /* What is done with finished dreams: the best, medians, records, the neighbours that they need. */
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
-#include "reverie/image.h"
+#include "report/gallery.h"
 #include "vision/gallery.h"
 #include "vision/idx.h"
 
@@ -36,85 +35,117 @@ const rv_image_picture *rv_image_gallery_best(const rv_image_gallery *gallery, s
     return dream;
 }
 
-static int compare(const void *a, const void *b)
+/* A picture as base64, in the arena; NULL: memory is short. */
+static const char *keep_pixels(rv_arena *arena, const uint8_t *pixels)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    rv_text text = {0};
+    rv_put_base64(&text, pixels, RV_IMAGE_PIXELS);
+    const char *kept = text.failed ? NULL : rv_arena_copy(arena, text.bytes, text.length);
+    rv_text_release(&text);
+    return kept;
 }
 
-static double median(double *x, size_t count)
+static rv_status fill_record(rv_image_dream_record *out, rv_arena *arena,
+                             const rv_image_gallery *g, const rv_image_picture *d,
+                             rv_error *err)
 {
-    qsort(x, count, sizeof *x, compare);
-    return (x[(count - 1) / 2] + x[count / 2]) / 2;
+    *out = (rv_image_dream_record){.target = g->target_name[d->target],
+                                   .method = rv_image_method_name(d->method),
+                                   .start = d->start,
+                                   .best = d->best,
+                                   .score = d->score,
+                                   .value = d->value,
+                                   .attacked = g->units ? (double)NAN : d->attacked,
+                                   .judge = g->units ? (double)NAN : d->judge,
+                                   .norm = d->norm,
+                                   .norm_rank = d->norm_rank,
+                                   .reencoding = d->reencoding,
+                                   .reencoding_rank = d->reencoding_rank,
+                                   .distance = d->distance,
+                                   .distance_rank = d->distance_rank,
+                                   .neighbour = d->neighbour,
+                                   .neighbour_label = g->class_name[d->neighbour_label],
+                                   .pixels = keep_pixels(arena, d->pixels),
+                                   .neighbour_pixels = keep_pixels(arena, d->neighbour_pixels)};
+    return out->pixels && out->neighbour_pixels ? RV_OK : rv_fail_memory(err, RV_IMAGE_PIXELS);
 }
 
-void rv_image_gallery_median(double *attacked, double *judge, const rv_image_gallery *gallery,
-                             size_t target, rv_image_method method)
+/* The gallery as its records, which borrow from it and from the arena. */
+static rv_status to_records(rv_gallery *out, rv_arena *arena, const rv_image_gallery *g,
+                            rv_error *err)
 {
-    double a[RV_IMAGE_MAX_STARTS], b[RV_IMAGE_MAX_STARTS];
-    for (size_t s = 0; s < gallery->starts; s++) {
-        const rv_image_picture *dream = rv_image_gallery_at(gallery, target, method, s);
-        a[s] = dream->attacked;
-        b[s] = dream->judge;
-    }
-    *attacked = gallery->units ? (double)NAN : median(a, gallery->starts);
-    *judge = gallery->units ? (double)NAN : median(b, gallery->starts);
+    const size_t count = g->targets * RV_IMAGE_METHODS * g->starts;
+    *out = (rv_gallery){.about = {.dataset = g->dataset,
+                                  .attacked = g->attacked,
+                                  .judge = g->judge,
+                                  .autoencoder = g->autoencoder,
+                                  .starts = g->starts,
+                                  .steps = g->steps,
+                                  .seed = g->seed,
+                                  .units = g->units,
+                                  .neighbours = g->neighbours,
+                                  .whole_set = g->whole_set,
+                                  .side = RV_IMAGE_SIDE,
+                                  .version = RV_VERSION_STRING},
+                        .dream_count = count};
+    out->dreams = rv_arena_alloc(arena, count, sizeof *out->dreams);
+    if (!out->dreams) return rv_fail_memory(err, count * sizeof *out->dreams);
+    for (size_t i = 0; i < count; i++)
+        RV_TRY(fill_record(&out->dreams[i], arena, g, &g->dreams[i], err));
+    return RV_OK;
 }
 
-static char *dream_json(const rv_image_gallery *gallery, const rv_image_picture *d)
+typedef rv_status put_gallery(rv_text *out, const rv_gallery *gallery, rv_error *err);
+
+static rv_status put_lines(rv_text *out, const rv_gallery *g, rv_error *err)
 {
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s, s:b, s:f, "
-        "s:f}",
-        "type", "image_dream", "dataset", gallery->dataset, "target",
-        gallery->target_name[d->target], "method", rv_image_method_name(d->method), "seed",
-        (json_int_t)gallery->seed, "start", (json_int_t)d->start, "best", d->best, "score",
-        d->score, "value", d->value, "norm", d->norm, "norm_rank", d->norm_rank, "reencoding",
-        d->reencoding, "reencoding_rank", d->reencoding_rank, "neighbour",
-        (json_int_t)d->neighbour, "neighbour_label", gallery->class_name[d->neighbour_label],
-        "neighbour_of_whole_set", gallery->whole_set, "distance", d->distance, "distance_rank",
-        d->distance_rank);
-    if (!gallery->units) {
-        json_object_set_new(json, "attacked", json_real(d->attacked));
-        json_object_set_new(json, "judge", json_real(d->judge));
-    }
-    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    json_decref(json);
-    return text;
+    RV_TRY(rv_put_image_run(out, &g->about, err));
+    for (size_t i = 0; i < g->dream_count; i++)
+        RV_TRY(rv_put_image_dream(out, &g->dreams[i], err));
+    return RV_OK;
 }
 
-static rv_status put_records(rv_text *out, const rv_image_gallery *gallery, rv_error *err)
+static rv_status tell(rv_text *out, const rv_image_gallery *gallery, put_gallery *put,
+                      rv_error *err)
 {
-    const size_t count = gallery->targets * RV_IMAGE_METHODS * gallery->starts;
-    for (size_t i = 0; i < count; i++) {
-        char *line = dream_json(gallery, &gallery->dreams[i]);
-        if (!line) return rv_fail_memory(err, out->length);
-        rv_text_printf(out, "%s\n", line);
-        free(line);
-    }
-    return out->failed ? rv_fail_memory(err, out->length) : RV_OK;
+    rv_arena arena = {0};
+    rv_gallery records;
+    rv_status status = to_records(&records, &arena, gallery, err);
+    if (status == RV_OK) status = put(out, &records, err);
+    if (status == RV_OK && out->failed) status = rv_fail_memory(err, out->length);
+    rv_arena_release(&arena);
+    return status;
 }
 
-rv_status rv_image_gallery_json(char **out, const rv_image_gallery *gallery, rv_error *err)
+static rv_status hand_over(char **out, const rv_image_gallery *gallery, put_gallery *put,
+                           rv_error *err)
 {
     rv_text text = {0};
     *out = NULL;
-    rv_status status = put_records(&text, gallery, err);
+    rv_status status = tell(&text, gallery, put, err);
     if (status == RV_OK && !(*out = rv_text_take(&text))) status = rv_fail_memory(err, 1);
     rv_text_release(&text);
     return status;
 }
 
+rv_status rv_image_gallery_json(char **out, const rv_image_gallery *gallery, rv_error *err)
+{
+    return hand_over(out, gallery, put_lines, err);
+}
+
+rv_status rv_image_gallery_text(char **out, const rv_image_gallery *gallery, rv_error *err)
+{
+    return hand_over(out, gallery, rv_put_gallery_table, err);
+}
+
 /* ---- writing ------------------------------------------------------------------------------- */
 
-static rv_status write_with(const rv_image_gallery *gallery, const char *path, rv_error *err,
-                            rv_status (*make)(rv_text *, const rv_image_gallery *, rv_error *))
+static rv_status write_with(const rv_image_gallery *gallery, const char *path, put_gallery *put,
+                            rv_error *err)
 {
     rv_text text = {0};
-    rv_status status = make(&text, gallery, err);
-    if (status == RV_OK)
-        status = text.failed ? rv_fail_memory(err, text.length)
-                             : rv_write_file(path, text.bytes, text.length, err);
+    rv_status status = tell(&text, gallery, put, err);
+    if (status == RV_OK) status = rv_write_file(path, text.bytes, text.length, err);
     rv_text_release(&text);
     return status;
 }
@@ -145,9 +176,9 @@ rv_status rv_image_gallery_prepare(const char *path, rv_error *err)
 
 static rv_status write_one(const rv_image_gallery *gallery, const char *path, rv_error *err)
 {
-    if (ends_with(path, ".html")) return write_with(gallery, path, err, rv_image_page);
-    if (ends_with(path, ".png")) return write_with(gallery, path, err, rv_image_grid);
-    return write_with(gallery, path, err, put_records);
+    if (ends_with(path, ".html")) return write_with(gallery, path, rv_put_gallery_page, err);
+    if (ends_with(path, ".png")) return write_with(gallery, path, rv_put_gallery_grid, err);
+    return write_with(gallery, path, put_lines, err);
 }
 
 rv_status rv_image_gallery_write(const rv_image_gallery *gallery, const char *path,

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vision/gallery.h"
-#include "vision/png.h"
+#include "base/base64.h"
+#include "report/gallery.h"
+#include "report/plot.h"
 
 static const char style[] =
     ":root{color-scheme:light "
@@ -28,49 +29,22 @@ static const char style[] =
     ".good{color:var(--good)}.bad{color:var(--bad)}figcaption{font-size:.75rem}"
     "code{font-size:.85em;overflow-wrap:anywhere}";
 
-static void put_escaped(rv_text *out, const char *text)
+static void put(rv_text *out, const char *text)
 {
-    for (; *text; text++) {
-        if (*text == '<')
-            rv_text_puts(out, "&lt;");
-        else if (*text == '>')
-            rv_text_puts(out, "&gt;");
-        else if (*text == '&')
-            rv_text_puts(out, "&amp;");
-        else if (*text == '"')
-            rv_text_puts(out, "&quot;");
-        else
-            rv_text_putc(out, *text);
-    }
+    if (text) rv_put_escaped(out, text, strlen(text));
 }
 
-static void put_base64(rv_text *out, const rv_text *bytes)
-{
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < bytes->length; i += 3) {
-        unsigned long block = 0;
-        for (size_t k = 0; k < 3; k++)
-            block =
-                block << 8 | (i + k < bytes->length ? (unsigned char)bytes->bytes[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            rv_text_putc(out,
-                         i + k <= bytes->length ? digits[block >> (18 - 6 * k) & 63] : '=');
-    }
-}
-
-static rv_status put_image(rv_text *out, const uint8_t *pixels, const char *what,
-                           const char *name, rv_error *err)
+static rv_status put_image(rv_text *out, const rv_gallery *g, const char *pixels,
+                           const char *what, const char *name, rv_error *err)
 {
     rv_text png = {0};
-    rv_status status = rv_png_encode(&png, pixels, RV_IMAGE_SIDE, RV_IMAGE_SIDE, err);
+    rv_status status = rv_gallery_png(&png, g, pixels, err);
     if (status == RV_OK) {
         rv_text_puts(out, "<img src=\"data:image/png;base64,");
-        put_base64(out, &png);
+        rv_put_base64(out, png.bytes, png.length);
         rv_text_printf(out, "\" alt=\"%s", what);
-        put_escaped(out, name);
+        put(out, name);
         rv_text_puts(out, "\">");
-        out->failed = out->failed || png.failed;
     }
     rv_text_release(&png);
     return status;
@@ -81,18 +55,17 @@ static void put_probability(rv_text *out, const char *label, double p, double le
     rv_text_printf(out, "<dt>%s<dd class=%s>%.6f", label, p >= least ? "good" : "bad", p);
 }
 
-static rv_status put_dream(rv_text *out, const rv_image_gallery *g, const rv_image_picture *d,
+static rv_status put_dream(rv_text *out, const rv_gallery *g, const rv_image_dream_record *d,
                            rv_error *err)
 {
-    const char *name = g->target_name[d->target], *label = g->class_name[d->neighbour_label];
     rv_text_puts(out, "<td><figure>");
-    RV_TRY(put_image(out, d->pixels, "dream of ", name, err));
+    RV_TRY(put_image(out, g, d->pixels, "dream of ", d->target, err));
     rv_text_puts(out, "<figcaption>dream</figcaption></figure><figure>");
-    RV_TRY(put_image(out, d->neighbour_pixels, "nearest: ", label, err));
+    RV_TRY(put_image(out, g, d->neighbour_pixels, "nearest: ", d->neighbour_label, err));
     rv_text_puts(out, "<figcaption>nearest: ");
-    put_escaped(out, label);
+    put(out, d->neighbour_label);
     rv_text_puts(out, "</figcaption></figure><dl>");
-    if (g->units) {
+    if (g->about.units) {
         rv_text_printf(out, "<dt>activation<dd>%.4g", d->value);
     } else {
         put_probability(out, "attacked", d->attacked, 0.9999);
@@ -104,37 +77,45 @@ static rv_status put_dream(rv_text *out, const rv_image_gallery *g, const rv_ima
         "<dt>code norm<dd>%.2f (rank %.2f)",
         d->distance_rank <= 0.9 ? "good" : "bad", d->distance, d->distance_rank, d->reencoding,
         d->reencoding_rank, d->norm, d->norm_rank);
-    if (!g->units) {
+    if (!g->about.units) {
         double attacked, judge;
-        rv_image_gallery_median(&attacked, &judge, g, d->target, d->method);
+        RV_TRY(rv_gallery_median(&attacked, &judge, g, d->target, d->method, err));
         rv_text_printf(out, "<dt>median<dd>%.5f, %.5f", attacked, judge);
     }
     rv_text_puts(out, "</dl></td>");
     return RV_OK;
 }
 
-static rv_status put_row(rv_text *out, const rv_image_gallery *g, size_t target, rv_error *err)
+static rv_status put_row(rv_text *out, const rv_gallery *g, const char *target, rv_error *err)
 {
     rv_text_puts(out, "<tr><th scope=row>");
-    put_escaped(out, g->target_name[target]);
+    put(out, target);
     rv_text_puts(out, "</th>");
-    for (size_t m = 0; m < RV_IMAGE_METHODS; m++)
-        RV_TRY(put_dream(out, g, rv_image_gallery_best(g, target, (rv_image_method)m), err));
+    for (size_t m = 0; m < RV_GALLERY_METHODS; m++) {
+        const rv_image_dream_record *best = rv_gallery_best(g, target, rv_gallery_methods[m]);
+        if (best)
+            RV_TRY(put_dream(out, g, best, err));
+        else
+            rv_text_puts(out, "<td></td>");
+    }
     rv_text_puts(out, "</tr>\n");
     return RV_OK;
 }
 
-static rv_status put_starts(rv_text *out, const rv_image_gallery *g, rv_error *err)
+static rv_status put_starts(rv_text *out, const rv_gallery *g, rv_error *err)
 {
     rv_text_puts(out, "<h2>Every start of the latent ascent</h2><div class=scroll>"
                       "<table class=starts>\n");
-    for (size_t t = 0; t < g->targets; t++) {
+    for (size_t t = 0; t < g->dream_count; t++) {
+        const char *target = rv_gallery_new_target(g, t);
+        if (!target) continue;
         rv_text_puts(out, "<tr><th scope=row>");
-        put_escaped(out, g->target_name[t]);
+        put(out, target);
         rv_text_puts(out, "</th><td>");
-        for (size_t s = 0; s < g->starts; s++) {
-            const rv_image_picture *d = rv_image_gallery_at(g, t, RV_IMAGE_LATENT, s);
-            RV_TRY(put_image(out, d->pixels, "a start of ", g->target_name[t], err));
+        for (size_t i = 0; i < g->dream_count; i++) {
+            const rv_image_dream_record *d = &g->dreams[i];
+            if (strcmp(d->target, target) == 0 && strcmp(d->method, "latent") == 0)
+                RV_TRY(put_image(out, g, d->pixels, "a start of ", target, err));
         }
         rv_text_puts(out, "</td></tr>\n");
     }
@@ -142,7 +123,7 @@ static rv_status put_starts(rv_text *out, const rv_image_gallery *g, rv_error *e
     return RV_OK;
 }
 
-static void put_about(rv_text *out, const rv_image_gallery *g)
+static void put_about(rv_text *out, const rv_image_run_record *g)
 {
     rv_text_puts(
         out, "<h2>How to read it</h2><p>Of the starts that the attacked classifier is sure of "
@@ -161,25 +142,26 @@ static void put_about(rv_text *out, const rv_image_gallery *g)
         "its rank the share of test images that it changes less. <em>code norm</em> is "
         "the length of the encoder's code, its rank the share of training images whose "
         "code is shorter.</p><p class=faint>Attacked: <code>",
-        g->neighbours,
+        (size_t)g->neighbours,
         g->whole_set ? "training images"
                      : "training images that are shipped (the distance is an upper "
                        "bound; give the data for all)");
-    put_escaped(out, g->attacked);
+    put(out, g->attacked);
     rv_text_puts(out, "</code><br>Judge: <code>");
-    put_escaped(out, g->judge);
+    put(out, g->judge);
     rv_text_puts(out, "</code><br>Autoencoder: <code>");
-    put_escaped(out, g->autoencoder);
+    put(out, g->autoencoder);
     rv_text_puts(out, "</code></p>\n");
 }
 
-rv_status rv_image_page(rv_text *out, const rv_image_gallery *g, rv_error *err)
+rv_status rv_put_gallery_page(rv_text *out, const rv_gallery *g, rv_error *err)
 {
+    const rv_image_run_record *a = &g->about;
     rv_text_puts(out, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
                       "content=\"width=device-width\"><title>Image dreams: ");
-    put_escaped(out, g->dataset);
+    put(out, a->dataset);
     rv_text_printf(out, "</title><style>%s</style>\n<h1>Image dreams: ", style);
-    put_escaped(out, g->dataset);
+    put(out, a->dataset);
     rv_text_printf(
         out,
         "</h1><p>Pictures that excite a %s of a classifier, found by gradient ascent: on "
@@ -187,11 +169,17 @@ rv_status rv_image_page(rv_text *out, const rv_image_gallery *g, rv_error *err)
         "the latent space of an autoencoder. Best of %zu random starts, %zu steps, seed "
         "%llu.</p><div class=scroll><table><tr><th></th><th>naive</th>"
         "<th>regularised</th><th>latent</th></tr>\n",
-        g->units ? "hidden unit" : "class", g->starts, g->steps, (unsigned long long)g->seed);
-    for (size_t t = 0; t < g->targets; t++) RV_TRY(put_row(out, g, t, err));
+        a->units ? "hidden unit" : "class", (size_t)a->starts, (size_t)a->steps,
+        (unsigned long long)a->seed);
+    for (size_t i = 0; i < g->dream_count; i++) {
+        const char *target = rv_gallery_new_target(g, i);
+        if (target) RV_TRY(put_row(out, g, target, err));
+    }
     rv_text_puts(out, "</table></div>\n");
     RV_TRY(put_starts(out, g, err));
-    put_about(out, g);
-    rv_text_puts(out, "<p class=faint>Made by reverie " RV_VERSION_STRING "</p></html>\n");
+    put_about(out, a);
+    rv_text_puts(out, "<p class=faint>Made by reverie ");
+    put(out, a->version);
+    rv_text_puts(out, "</p></html>\n");
     return RV_OK;
 }

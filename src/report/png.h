@@ -1,6 +1,6 @@
 /* PNG pictures of grey pixels. */
-#ifndef RV_VISION_PNG_H
-#define RV_VISION_PNG_H
+#ifndef RV_REPORT_PNG_H
+#define RV_REPORT_PNG_H
 
 #include "base/error.h"
 #include "base/text.h"

@@ -1,4 +1,4 @@
-#include "vision/png.h"
+#include "report/png.h"
 
 #include <png.h>
 #include <stdlib.h>
