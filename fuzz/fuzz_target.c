@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "fuzz.h"
-#include "target/target.h"
+#include "target/probe.h"
 #include "tokenizer/internal.h"
 
 enum { ROWS = 4, LAYERS = 3 };
@@ -38,45 +38,31 @@ static rv_transformer *new_model(bool gated)
     return model;
 }
 
-static void forward(rv_pass *pass, const rv_tap *taps, size_t count)
+static void climb(const rv_target *target, const rv_transformer *model)
 {
     static const int32_t ids[ROWS] = {2, 0, 5, 3};
     static const rv_sequence sequence = {.ids = ids, .count = ROWS};
+    rv_pass_options options = {.rows = ROWS, .sequences = 1, .positions = ROWS, .threads = 1};
+    rv_probe *probe;
     rv_error err;
-    FUZZ_REQUIRE(rv_pass_begin(pass, &sequence, 1, taps, count, &err) == RV_OK);
-    rv_pass_forward(pass, LAYERS);
-    rv_pass_finish(pass);
-}
-
-static void climb(const rv_target *target, rv_pass *pass)
-{
-    size_t numbers = rv_target_buffer(target, rv_pass_config(pass), ROWS, ROWS);
-    real values[ROWS], weight = 1, logits[6];
-    real *buffer = rv_alloc(numbers, sizeof *buffer), *seed = rv_alloc(numbers, sizeof *seed);
-    FUZZ_REQUIRE(buffer && seed);
-    rv_tap taps[RV_TARGET_TAPS];
-    size_t used = rv_target_tap(taps, target, buffer);
-    forward(pass, taps, used);
-    rv_target_values(values, target, pass, buffer, logits);
-    size_t row = rv_target_row(target, values, 0, ROWS);
+    real weight = 1;
+    FUZZ_REQUIRE(rv_probe_new(&probe, model, target, 1, &options, true, &err) == RV_OK);
+    FUZZ_REQUIRE(rv_probe_run(probe, &sequence, 1, &err) == RV_OK);
+    rv_pass_finish(probe->pass);
+    size_t row = rv_target_row(target, rv_probe_values(probe, 0), 0, ROWS);
     FUZZ_REQUIRE(row == SIZE_MAX || row < ROWS);
-    rv_target_seed(taps, seed, target, pass, &row, &weight, 1, logits);
-    forward(pass, taps, RV_TARGET_TAPS);
-    rv_pass_backward(pass, NULL, NULL);
-    free(buffer);
-    free(seed);
+    rv_probe_backward(probe, &weight, NULL);
+    rv_probe_free(probe);
 }
 
 static void same(const rv_target *a, const rv_config *c, const rv_tokenizer *tok)
 {
     rv_target b;
     rv_error err;
-    if (a->kind == RV_TARGET_DIRECTION) return; // would read the file again
+    if (strncmp(a->name, "direction:", 10) == 0) return; // would read the file again
     FUZZ_REQUIRE(rv_target_parse(&b, a->name, c, tok, &err) == RV_OK);
     FUZZ_REQUIRE(strcmp(a->name, b.name) == 0 && a->kind == b.kind);
     FUZZ_REQUIRE(a->site.kind == b.site.kind && a->site.layer == b.site.layer);
-    FUZZ_REQUIRE(a->index == b.index && a->width == b.width && a->token == b.token);
-    FUZZ_REQUIRE(a->query == b.query && a->key == b.key);
     rv_target_release(&b);
 }
 
@@ -84,19 +70,13 @@ static void name_it(const char *name, const rv_transformer *model, const rv_toke
 {
     rv_target target;
     rv_error err = {.message = ""};
-    rv_pass_options options = {
-        .rows = ROWS, .sequences = 1, .positions = ROWS, .keep = true, .threads = 1};
-    rv_pass *pass;
     rv_status status = rv_target_parse(&target, name, &model->config, tok, &err);
     FUZZ_REQUIRE(status == RV_OK || err.message[0]);
     if (status != RV_OK) return;
     FUZZ_REQUIRE(rv_target_depth(&target, &model->config) <= LAYERS + 1);
     FUZZ_REQUIRE(rv_site_exists(target.site, &model->config));
-    FUZZ_REQUIRE(target.token >= 0 && target.token < 6);
     same(&target, &model->config, tok);
-    FUZZ_REQUIRE(rv_pass_new(&pass, model, &options, &err) == RV_OK);
-    climb(&target, pass);
-    rv_pass_free(pass);
+    climb(&target, model);
     rv_target_release(&target);
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "search/search.h"
+#include "target/probe.h"
 
 enum {
     TRUTH_V = 256,
@@ -186,29 +187,27 @@ static inline rv_problem truth_problem(const truth *t, size_t phrase)
 static inline void truth_measure(const rv_problem *q, const int32_t *ids, size_t count,
                                  double *f, double *xe)
 {
-    rv_pass *pass;
+    rv_probe *probe;
     rv_error err;
     int32_t whole[TRUTH_CONTEXT];
-    real nll[TRUTH_CONTEXT], values[TRUTH_CONTEXT], tapped[TRUTH_CONTEXT * TRUTH_C];
+    real nll[TRUTH_CONTEXT];
     size_t P = q->prefix.count, n = P + count + q->suffix.count;
     memcpy(whole, q->prefix.items, P * sizeof *whole);
     memcpy(whole + P, ids, count * sizeof *whole);
     if (q->suffix.count)
         memcpy(whole + P + count, q->suffix.items, q->suffix.count * sizeof *whole);
     rv_pass_options options = {.rows = n, .sequences = 1, .keep = true, .threads = 1};
-    truth_check(rv_pass_new(&pass, q->model, &options, &err), &err);
+    truth_check(rv_probe_new(&probe, q->model, q->target, 1, &options, false, &err), &err);
     rv_sequence sequence = {.ids = whole, .count = n};
-    rv_tap tap;
-    size_t taps = rv_target_tap(&tap, q->target, tapped);
-    truth_check(rv_pass_begin(pass, &sequence, 1, &tap, taps, &err), &err);
-    rv_pass_finish(pass);
-    rv_pass_losses(pass, nll);
-    rv_target_values(values, q->target, pass, tapped, NULL);
+    truth_check(rv_probe_run(probe, &sequence, 1, &err), &err);
+    rv_pass_finish(probe->pass);
+    rv_pass_losses(probe->pass, nll);
+    const real *values = rv_probe_values(probe, 0);
     *f = (double)values[P + rv_target_row(q->target, values + P, P, n - P)];
     double sum = 0;
     for (size_t i = 0; i < count; i++) sum += (double)nll[P + i];
     *xe = sum / (double)(count - (P == 0));
-    rv_pass_free(pass);
+    rv_probe_free(probe);
 }
 
 /* g of a text that ends in the phrase: the largest there is. */

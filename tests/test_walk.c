@@ -85,7 +85,8 @@ static seen *walk(rv_model *m, const int32_t *ids, size_t count)
                  .ids = ids,
                  .count = count,
                  .depth = LAYERS + 1,
-                 .tap = &tap,
+                 .taps = &tap,
+                 .tap_count = 1,
                  .visit = look,
                  .context = s};
     rv_error err;
@@ -195,7 +196,7 @@ static void walks_can_be_cancelled(void **state)
     int32_t *ids = some_ids(LENGTH);
     seen *s = rv_alloc(1, sizeof *s);
     rv_tap tap = tap_into(s->tapped);
-    rv_walk w = {&m, ids, LENGTH, LAYERS + 1, false, &tap, look, s};
+    rv_walk w = {&m, ids, LENGTH, LAYERS + 1, false, NULL, &tap, 1, look, s};
     rv_error err;
     assert_int_equal(rv_walk_text(&w, &err), RV_ERR_CANCELLED);
     assert_non_null(strstr(err.message, "after 15 of 30 tokens"));
@@ -212,7 +213,7 @@ static void a_context_of_one_holds_no_window(void **state)
     int32_t ids[] = {1, 2, 3};
     seen *s = rv_alloc(1, sizeof *s);
     rv_tap tap = tap_into(s->tapped);
-    rv_walk w = {&m, ids, 3, LAYERS + 1, false, &tap, look, s};
+    rv_walk w = {&m, ids, 3, LAYERS + 1, false, NULL, &tap, 1, look, s};
     rv_error err;
     assert_int_equal(rv_walk_text(&w, &err), RV_ERR_UNSUPPORTED);
     free(s);

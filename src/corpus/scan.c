@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "corpus/windows.h"
+#include "target/probe.h"
 
 const double rv_quantile_levels[RV_QUANTILES] = {0.0001, 0.001, 0.01, 0.05, 0.1,   0.25,  0.5,
                                                  0.75,   0.9,   0.95, 0.99, 0.999, 0.9999};
@@ -66,11 +67,8 @@ typedef struct scanner {
     size_t count;
     const rv_corpus_options *options;
     rv_windows windows;
-    rv_pass *pass;
+    rv_probe *probe;
     phase phase;
-    bool keep;
-    rv_tap *taps;
-    real **tapped, *values, *logits;
     tally *tallies;
     rv_corpus_stats *stats;
     glimpses (*seen)[ENDS]; /* (count), screening */
@@ -83,32 +81,23 @@ static size_t room_for(const rv_corpus_options *o)
     return o->top + o->top / 2;
 }
 
-static rv_status new_pass(scanner *s, rv_error *err)
+static rv_status new_probe(scanner *s, rv_error *err)
 {
     rv_pass_options options = {.rows = rv_windows_rows(&s->windows),
                                .sequences = s->windows.room,
                                .positions = s->options->window,
-                               .keep = s->keep,
                                .threads = s->options->threads,
                                .narrow = s->phase == SCREENING};
-    rv_pass_free(s->pass);
-    s->pass = NULL;
-    return rv_pass_new(&s->pass, s->model, &options, err);
+    rv_probe_free(s->probe);
+    return rv_probe_new(&s->probe, s->model, s->targets, s->count, &options, false, err);
 }
 
 static rv_status allocate(scanner *s, rv_error *err)
 {
-    const rv_config *c = &s->model->config;
-    size_t T = s->options->window, rows = rv_windows_rows(&s->windows);
-    RV_TRY(RV_NEW(s->taps, s->count, err));
-    RV_TRY(RV_NEW(s->tapped, s->count, err));
-    RV_TRY(RV_NEW(s->values, rows, err));
-    RV_TRY(RV_NEW(s->logits, c->vocabulary, err));
     RV_TRY(RV_NEW(s->tallies, s->count, err));
     RV_TRY(RV_NEW(s->stats, s->count, err));
     RV_TRY(RV_NEW(s->seen, s->count, err));
     for (size_t t = 0; t < s->count; t++) {
-        RV_TRY(RV_NEW(s->tapped[t], rv_target_buffer(&s->targets[t], c, rows, T), err));
         RV_TRY(RV_NEW(s->stats[t].high, s->options->top, err));
         RV_TRY(RV_NEW(s->stats[t].low, s->options->top, err));
         size_t share = s->options->values / s->count;
@@ -125,14 +114,13 @@ static rv_status allocate(scanner *s, rv_error *err)
 static void release(scanner *s)
 {
     rv_windows_release(&s->windows);
-    rv_pass_free(s->pass);
-    for (size_t t = 0; s->tapped && t < s->count; t++) free(s->tapped[t]);
+    rv_probe_free(s->probe);
     for (size_t t = 0; s->tallies && t < s->count; t++) free(s->tallies[t].values);
     for (size_t t = 0; s->seen && t < s->count; t++)
         for (size_t e = 0; e < ENDS; e++) free(s->seen[t][e].items);
-    void *const owned[] = {s->taps,    s->tapped, s->values, s->logits,
-                           s->tallies, s->seen,   s->reach};
-    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
+    free(s->tallies);
+    free(s->seen);
+    free(s->reach);
 }
 
 /* What stands around row i of window w. */
@@ -229,11 +217,11 @@ static rv_status tally_target(scanner *s, size_t t, rv_error *err)
     const rv_windows *x = &s->windows;
     tally *a = &s->tallies[t];
     rv_corpus_stats *out = &s->stats[t];
-    rv_target_values(s->values, &s->targets[t], s->pass, s->tapped[t], s->logits);
+    const real *values = rv_probe_values(s->probe, t);
     for (size_t w = 0, row = 0; w < x->count; row += x->lengths[w], w++) {
-        if (s->phase == AGAIN) compare_glimpses(s, t, w, s->values + row);
+        if (s->phase == AGAIN) compare_glimpses(s, t, w, values + row);
         for (size_t i = s->options->skip; i < x->ends[w]; i++) {
-            double f = (double)s->values[row + i];
+            double f = (double)values[row + i];
             if (!isfinite(f)) continue;
             if (s->phase != AGAIN) RV_TRY(tally_value(a, f, err));
             if (s->phase == SCREENING) {
@@ -241,8 +229,8 @@ static rv_status tally_target(scanner *s, size_t t, rv_error *err)
                 glance(s, &s->seen[t][LOW], -1, w, i, f);
                 continue;
             }
-            RV_TRY(offer(s, out->high, &out->high_count, 1, w, i, row + i, s->values, err));
-            RV_TRY(offer(s, out->low, &out->low_count, -1, w, i, row + i, s->values, err));
+            RV_TRY(offer(s, out->high, &out->high_count, 1, w, i, row + i, values, err));
+            RV_TRY(offer(s, out->low, &out->low_count, -1, w, i, row + i, values, err));
         }
     }
     return RV_OK;
@@ -284,22 +272,11 @@ static rv_status summarise(const scanner *s, size_t t, rv_error *err)
 
 static rv_status run_corpus(scanner *s, rv_error *err)
 {
-    size_t depth = 0, taps = 0;
-    for (size_t t = 0; t < s->count; t++) {
-        size_t d = rv_target_depth(&s->targets[t], &s->model->config);
-        if (d > depth) depth = d;
-        taps += rv_target_tap(&s->taps[taps], &s->targets[t], s->tapped[t]);
-    }
-    RV_TRY(new_pass(s, err));
+    RV_TRY(new_probe(s, err));
     for (;;) {
         RV_TRY(rv_windows_read(&s->windows, err));
         if (s->windows.count == 0) return RV_OK;
-        RV_TRY(
-            rv_pass_begin(s->pass, s->windows.sequences, s->windows.count, s->taps, taps, err));
-        if (depth > s->model->config.layers)
-            rv_pass_finish(s->pass);
-        else
-            rv_pass_forward(s->pass, depth);
+        RV_TRY(rv_probe_run(s->probe, s->windows.sequences, s->windows.count, err));
         for (size_t t = 0; t < s->count; t++) RV_TRY(tally_target(s, t, err));
         rv_progress event = {
             s->phase == AGAIN ? "judging the strongest again" : "scanning the corpus", "tokens",
@@ -384,7 +361,6 @@ rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,
 {
     *out = NULL;
     scanner s = {.model = model, .targets = targets, .count = count, .options = options};
-    for (size_t t = 0; t < count; t++) s.keep = s.keep || rv_target_needs_keep(&targets[t]);
     bool screens =
         model->embedding.narrow && rv_corpus_screens(corpus, model, targets, count, options);
     s.phase = screens ? SCREENING : IN_FULL;

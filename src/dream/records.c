@@ -5,51 +5,40 @@
 
 #include "base/memory.h"
 #include "dream/emit.h"
+#include "target/probe.h"
 
 enum { DIVERSE = 4 };
 
 /* One pass over a whole prompt by itself: nothing cached, nothing shared. */
 typedef struct fresh {
-    rv_pass *pass;
-    real *nll, *values, *tapped, *logits;
+    rv_probe *probe;
+    real *nll;
+    const real *values;
     size_t rows;
 } fresh;
 
 static rv_status fresh_new(fresh *f, const rv_dreaming *d, rv_error *err)
 {
-    const rv_transformer *m = d->model->transformer;
     f->rows = d->prefix.count + d->params->most + d->suffix.count;
-    rv_pass_options options = {.rows = f->rows,
-                               .sequences = 1,
-                               .positions = f->rows,
-                               .keep = rv_target_needs_keep(&d->target),
-                               .threads = d->model->threads};
-    RV_TRY(rv_pass_new(&f->pass, m, &options, err));
+    rv_pass_options options = {
+        .rows = f->rows, .sequences = 1, .positions = f->rows, .threads = d->model->threads};
     RV_TRY(RV_NEW(f->nll, f->rows, err));
-    RV_TRY(RV_NEW(f->values, f->rows, err));
-    RV_TRY(RV_NEW(f->tapped, rv_target_buffer(&d->target, &m->config, f->rows, f->rows), err));
-    return RV_NEW(f->logits, m->config.vocabulary, err);
+    return rv_probe_new(&f->probe, d->model->transformer, &d->target, 1, &options, false, err);
 }
 
 static void fresh_free(fresh *f)
 {
-    rv_pass_free(f->pass);
+    rv_probe_free(f->probe);
     free(f->nll);
-    free(f->values);
-    free(f->tapped);
-    free(f->logits);
 }
 
-static rv_status fresh_run(fresh *f, const rv_dreaming *d, const int32_t *ids, size_t count,
-                           rv_error *err)
+static rv_status fresh_run(fresh *f, const int32_t *ids, size_t count, rv_error *err)
 {
     rv_sequence sequence = {.ids = ids, .count = count};
-    rv_tap tap;
-    size_t taps = rv_target_tap(&tap, &d->target, f->tapped);
-    RV_TRY(rv_pass_begin(f->pass, &sequence, 1, &tap, taps, err));
-    rv_pass_finish(f->pass);
-    rv_pass_losses(f->pass, f->nll);
-    rv_target_values(f->values, &d->target, f->pass, f->tapped, f->logits);
+    RV_TRY(rv_probe_run(f->probe, &sequence, 1, err));
+    rv_pass_finish(f->probe->pass);
+    rv_pass_losses(f->probe->pass, f->nll);
+    f->values = rv_probe_values(f->probe, 0);
     return RV_OK;
 }
 
@@ -63,11 +52,11 @@ static rv_status measure(rv_dream_record *out, rv_token_entry *tokens, fresh *f,
     memcpy(whole, d->prefix.items, P * sizeof *whole);
     memcpy(whole + P, c->ids, n * sizeof *whole);
     memcpy(whole + P + n, d->suffix.items, d->suffix.count * sizeof *whole);
-    rv_status status = fresh_run(f, d, whole + skip, P + n + d->suffix.count - skip, err);
+    rv_status status = fresh_run(f, whole + skip, P + n + d->suffix.count - skip, err);
     double published = 0, sum = 0;
     for (size_t i = P == skip; status == RV_OK && i < n; i++)
         published += (double)f->nll[P - skip + i];
-    if (status == RV_OK) status = fresh_run(f, d, whole, P + n + d->suffix.count, err);
+    if (status == RV_OK) status = fresh_run(f, whole, P + n + d->suffix.count, err);
     free(whole);
     RV_TRY(status);
     // as in the search, the fixed prefix does not compete for the maximum

@@ -6,6 +6,7 @@
 #include "corpus/ask.h"
 #include "explain/sources.h"
 #include "base/memory.h"
+#include "target/probe.h"
 
 enum {
     BEFORE = 20,            /* tokens shown that end at a strong position */
@@ -99,39 +100,27 @@ static rv_status add_strongest(rv_evidence *out, const rv_model *m, const rv_tar
 
 /* ---- at random ------------------------------------------------------------------------------- */
 typedef struct sampler {
-    rv_model *model;
     const rv_target *target;
-    rv_pass *pass;
-    real *tapped, *values, *logits;
+    rv_probe *probe;
     int32_t first; /* BOS; -1: none */
     int32_t *ids;  /* (BATCH, rows): BOS, then a text */
 } sampler;
 
 static void sampler_release(sampler *s)
 {
-    rv_pass_free(s->pass);
-    free(s->tapped);
-    free(s->values);
-    free(s->logits);
+    rv_probe_free(s->probe);
     free(s->ids);
 }
 
 static rv_status sampler_new(sampler *s, rv_model *m, const rv_target *target, rv_error *err)
 {
-    const rv_config *c = &m->transformer->config;
     size_t positions = WARM_UP + SHOWN + 1, rows = BATCH * positions;
     const char *why;
-    *s = (sampler){.model = m, .target = target};
+    *s = (sampler){.target = target};
     rv_dream_bos(&s->first, &why, m);
-    rv_pass_options options = {.rows = rows,
-                               .sequences = BATCH,
-                               .positions = positions,
-                               .keep = rv_target_needs_keep(target),
-                               .threads = m->threads};
-    RV_TRY(rv_pass_new(&s->pass, m->transformer, &options, err));
-    RV_TRY(RV_NEW(s->tapped, rv_target_buffer(target, c, rows, positions), err));
-    RV_TRY(RV_NEW(s->values, rows, err));
-    RV_TRY(RV_NEW(s->logits, c->vocabulary, err));
+    rv_pass_options options = {
+        .rows = rows, .sequences = BATCH, .positions = positions, .threads = m->threads};
+    RV_TRY(rv_probe_new(&s->probe, m->transformer, target, 1, &options, false, err));
     return RV_NEW(s->ids, rows, err);
 }
 
@@ -139,28 +128,20 @@ static rv_status sampler_new(sampler *s, rv_model *m, const rv_target *target, r
 static rv_status measure(sampler *s, double *out, const int32_t *texts, size_t count,
                          rv_error *err)
 {
-    size_t length = WARM_UP + SHOWN,
-           depth = rv_target_depth(s->target, &s->model->transformer->config);
-    size_t bos = s->first >= 0, rows = bos + length;
+    size_t length = WARM_UP + SHOWN, bos = s->first >= 0, rows = bos + length;
     rv_sequence sequences[BATCH];
-    rv_tap tap;
     for (size_t t = 0; t < count; t++) {
         int32_t *ids = s->ids + t * rows;
         if (bos) ids[0] = s->first;
         memcpy(ids + bos, texts + t * length, length * sizeof *ids);
         sequences[t] = (rv_sequence){.ids = ids, .count = rows};
     }
-    bool tapped = rv_target_tap(&tap, s->target, s->tapped);
-    RV_TRY(rv_pass_begin(s->pass, sequences, count, &tap, tapped, err));
-    if (depth > s->model->transformer->config.layers)
-        rv_pass_finish(s->pass);
-    else
-        rv_pass_forward(s->pass, depth);
-    rv_target_values(s->values, s->target, s->pass, s->tapped, s->logits);
+    RV_TRY(rv_probe_run(s->probe, sequences, count, err));
+    const real *values = rv_probe_values(s->probe, 0);
     for (size_t t = 0; t < count; t++)
         for (size_t i = 0; i < SHOWN; i++)
             out[t * SHOWN + i] =
-                (double)s->target->sign * (double)s->values[t * rows + bos + WARM_UP + i];
+                (double)s->target->sign * (double)values[t * rows + bos + WARM_UP + i];
     return RV_OK;
 }
 
@@ -253,29 +234,6 @@ static void scale_by(real *direction, const real *weight, size_t C)
     for (size_t i = 0; weight && i < C; i++) direction[i] *= weight[i];
 }
 
-/* What the target writes into the residual stream; false: it is no such target. */
-static bool write_direction(real *out, const rv_model *m, const rv_target *target,
-                            rv_error *err, rv_status *status)
-{
-    const rv_transformer *t = m->transformer;
-    size_t C = t->config.width, F = t->config.mlp_width;
-    *status = RV_OK;
-    if (target->kind == RV_TARGET_DIRECTION && target->width == C) {
-        memcpy(out, target->vector, C * sizeof *out);
-        return true;
-    }
-    if (target->kind != RV_TARGET_NUMBER || target->site.kind != RV_SITE_MLP_POST) return false;
-    const rv_block *block = &t->blocks[target->site.layer];
-    real *one;
-    *status = RV_NEW(one, F, err);
-    if (*status != RV_OK) return false;
-    one[target->index] = 1;
-    for (size_t c = 0; c < C; c++) out[c] = rv_matrix_dot(&block->down, c, one);
-    free(one);
-    scale_by(out, block->post_mlp.weight, C);
-    return true;
-}
-
 typedef struct ranked {
     int32_t id;
     double logit;
@@ -319,9 +277,11 @@ rv_status rv_gather_promoted(rv_evidence *out, const rv_model *m, const rv_targe
     const rv_transformer *t = m->transformer;
     real *direction = NULL;
     ranked *tokens = NULL;
-    rv_status status = RV_OK;
+    bool writes;
+    rv_status status;
     RV_GOTO(RV_NEW(direction, t->config.width, err));
-    if (!write_direction(direction, m, target, err, &status)) goto done;
+    RV_GOTO(rv_target_output(direction, &writes, target, t, err));
+    if (!writes) goto done;
     scale_by(direction, t->final_norm.weight, t->config.width);
     for (size_t i = 0; i < t->config.width; i++) direction[i] *= target->sign;
     RV_GOTO(RV_NEW(tokens, rv_tokenizer_size(m->tokenizer), err));

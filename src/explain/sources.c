@@ -220,9 +220,10 @@ static rv_status gather_model(rv_gathered *g, rv_model_shelf *shelf, const char 
     snprintf(g->target, sizeof g->target, "%s", parsed.name);
     snprintf(g->written, sizeof g->written, "%s", parsed.written);
     g->sign = (double)parsed.sign;
-    if (parsed.kind == RV_TARGET_NUMBER && parsed.site.kind == RV_SITE_MLP_POST) {
-        g->evidence.layer = (long long)parsed.site.layer;
-        g->evidence.neuron = (long long)parsed.index;
+    size_t layer, neuron;
+    if (rv_target_is_neuron(&parsed, &layer, &neuron)) {
+        g->evidence.layer = (long long)layer;
+        g->evidence.neuron = (long long)neuron;
     }
     rv_status status = rv_gather_corpus(&g->evidence, g->model, &parsed, o, err);
     if (status == RV_OK) status = rv_gather_promoted(&g->evidence, g->model, &parsed, err);

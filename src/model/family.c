@@ -1,6 +1,7 @@
 #include "model/family.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const rv_family *const families[] = {
@@ -128,4 +129,45 @@ const rv_tensor *rv_family_tensor(const rv_family *family, const rv_source *sour
         if (tensor) return tensor;
     }
     return NULL;
+}
+
+/* Moves text past `pattern`, of `length`, whose %zu is a layer. */
+static bool take_pattern(const char **text, const char *pattern, size_t length, size_t *layer)
+{
+    const char *c = *text, *end = pattern + length;
+    while (pattern < end) {
+        if (strncmp(pattern, "%zu", 3) == 0) {
+            char *behind;
+            if (*c < '0' || *c > '9') return false;
+            *layer = strtoul(c, &behind, 10);
+            if (behind - c > 9) return false;
+            c = behind;
+            pattern += 3;
+        } else if (*pattern++ != *c++) {
+            return false;
+        }
+    }
+    *text = c;
+    return true;
+}
+
+bool rv_family_neuron_module(const char *text, size_t *layer)
+{
+    static const char weight[] = ".weight";
+    for (size_t i = 0; i < FAMILIES; i++) {
+        const char *down = families[i]->names[RV_DOWN_WEIGHT];
+        size_t whole = strlen(down) - strlen(weight), mlp = whole; // without the last name
+        while (mlp > 0 && down[mlp] != '.') mlp--;
+        for (const char *const *p = families[i]->prefixes; *p; p++) {
+            const char *c = text, *rest;
+            if (strncmp(c, *p, strlen(*p)) != 0) continue;
+            c += strlen(*p);
+            rest = c;
+            if (take_pattern(&rest, down, whole, layer) && !*rest) return true;
+            if (take_pattern(&c, down, mlp, layer) &&
+                (!*c || strcmp(c, ".act") == 0 || strcmp(c, ".act_fn") == 0))
+                return true;
+        }
+    }
+    return false;
 }

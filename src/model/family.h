@@ -83,6 +83,10 @@ rv_status rv_family_of(const rv_family **out, rv_source *source,
 const rv_tensor *rv_family_tensor(const rv_family *family, const rv_source *source,
                                   rv_slot slot, size_t layer, char name[160]);
 
+/* Whether the text is the path of a module of some family, as transformers names them, whose output or input are the
+ * neurons of a layer: the MLP, its activation, or its second matrix (model.layers.5.mlp, transformer.h.5.mlp.act). */
+bool rv_family_neuron_module(const char *text, size_t *layer);
+
 /* Keys. `key` is config.json's, alternatives separated by '|', a path by '.'; `gguf` is the GGUF key
  * without the architecture (NULL: not there). `need_` fails when absent; the others keep *out. */
 rv_status rv_need_size(const rv_source *s, const char *key, const char *gguf, size_t *out,

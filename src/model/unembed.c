@@ -25,3 +25,12 @@ real rv_unembed_one(const rv_transformer *m, size_t v, const real *x)
     real bias = m->head->bias ? m->head->bias[v] : 0;
     return soft_cap(m, rv_matrix_dot(m->head, v, x) + bias);
 }
+
+void rv_unembed_one_backward(real *dx, const rv_transformer *m, size_t v, real logit,
+                             real dlogit)
+{
+    const rv_matrix *h = m->head;
+    const real *w = h->data + v / h->width * h->K * h->width + v % h->width;
+    real dz = dlogit * rv_unembed_slope(m, logit);
+    for (size_t i = 0; i < h->K; i++) dx[i] += dz * w[i * h->width];
+}

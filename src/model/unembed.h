@@ -13,6 +13,10 @@ void rv_unembed(real *logits, const rv_transformer *model, const real *x, size_t
  * which sums in another order. */
 real rv_unembed_one(const rv_transformer *model, size_t v, const real *x);
 
+/* dx (C) += dlogit times the gradient of one logit, whose value is `logit`. */
+void rv_unembed_one_backward(real *dx, const rv_transformer *model, size_t v, real logit,
+                             real dlogit);
+
 /* c' = 1 - (logit / cap)^2, from the logit. */
 real rv_unembed_slope(const rv_transformer *model, real logit);
 

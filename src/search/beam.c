@@ -49,10 +49,11 @@ typedef struct beam {
     size_t child_count;
     rv_candidate *candidates; /* (room * room) */
     int32_t *candidate_ids;   /* (room * room, n) */
-    rv_pass *pass;
+    rv_probe *probe;
     rv_sequence *sequences;
     int32_t *ids; /* (rows) */
-    real *tapped, *values, *nll, *logits;
+    real *nll, *logits;
+    const real *values; /* (rows) */
     rv_random random;
 } beam;
 
@@ -88,14 +89,12 @@ static rv_status allocate(beam *b, rv_error *err)
     rv_pass_options options = {.rows = rows,
                                .sequences = children,
                                .positions = positions,
-                               .keep = rv_target_needs_keep(q->target),
                                .threads = b->search->params.threads};
-    size_t buffer = rv_target_buffer(q->target, config, rows, positions),
-           cached = config->layers * 2 * config->kv_heads * config->head_size,
-           numbers = buffer + 2 * b->room * b->n * cached + config->vocabulary;
-    RV_TRY(rv_search_reserve(b->search,
-                             rv_pass_bytes(q->model, &options) + numbers * sizeof(real), err));
-    RV_TRY(rv_pass_new(&b->pass, q->model, &options, err));
+    size_t cached = config->layers * 2 * config->kv_heads * config->head_size,
+           numbers = 2 * b->room * b->n * cached + config->vocabulary,
+           bytes = rv_probe_bytes(q->model, q->target, 1, &options, false);
+    RV_TRY(rv_search_reserve(b->search, bytes + numbers * sizeof(real), err));
+    RV_TRY(rv_probe_new(&b->probe, q->model, q->target, 1, &options, false, err));
     RV_TRY(new_strands(&b->strands, b, err));
     RV_TRY(new_strands(&b->next, b, err));
     RV_TRY(RV_NEW(b->children, children, err));
@@ -103,8 +102,6 @@ static rv_status allocate(beam *b, rv_error *err)
     RV_TRY(RV_NEW(b->candidate_ids, children * b->n, err));
     RV_TRY(RV_NEW(b->sequences, children, err));
     RV_TRY(RV_NEW(b->ids, rows, err));
-    RV_TRY(RV_NEW(b->tapped, buffer, err));
-    RV_TRY(RV_NEW(b->values, rows, err));
     RV_TRY(RV_NEW(b->nll, rows, err));
     RV_TRY(RV_NEW(b->logits, config->vocabulary, err));
     for (size_t i = 0; i < children; i++)
@@ -114,41 +111,21 @@ static rv_status allocate(beam *b, rv_error *err)
 
 static void release(beam *b)
 {
-    rv_pass_free(b->pass);
+    rv_probe_free(b->probe);
     free_strands(b->strands, b->room);
     free_strands(b->next, b->room);
-    void *const owned[] = {b->children, b->candidates, b->candidate_ids, b->sequences, b->ids,
-                           b->tapped,   b->values,     b->nll,           b->logits};
+    void *const owned[] = {b->children, b->candidates, b->candidate_ids, b->sequences,
+                           b->ids,      b->nll,        b->logits};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
 }
 
 static rv_status run_pass(beam *b, size_t count, rv_error *err)
 {
-    const rv_target *target = b->search->problem->target;
-    rv_tap tap;
-    size_t taps = rv_target_tap(&tap, target, b->tapped);
-    RV_TRY(rv_pass_begin(b->pass, b->sequences, count, &tap, taps, err));
-    rv_pass_finish(b->pass);
-    rv_pass_losses(b->pass, b->nll);
-    rv_target_values(b->values, target, b->pass, b->tapped, b->logits);
+    RV_TRY(rv_probe_run(b->probe, b->sequences, count, err));
+    rv_pass_finish(b->probe->pass);
+    rv_pass_losses(b->probe->pass, b->nll);
+    b->values = rv_probe_values(b->probe, 0);
     return RV_OK;
-}
-
-/* f of a strand with further rows behind it: as judge.c reads it. */
-static double read_value(const beam *b, const strand *s, const real *values, size_t count)
-{
-    const rv_target *t = b->search->problem->target;
-    size_t fixed = b->search->engine->fixed_count, shared = fixed + s->length,
-           row = rv_target_row(t, values, shared, count);
-    double f = row == SIZE_MAX ? (double)NAN : (double)values[row];
-    for (size_t i = 0; t->reading == RV_READ_MAX && i < s->length; i++)
-        if (!((double)t->sign * s->values[i] <= (double)t->sign * f)) f = s->values[i];
-    if (t->reading == RV_READ_AT && row == SIZE_MAX) {
-        long position = t->position < 0 ? t->position + (long)(shared + count) : t->position;
-        if (position >= (long)fixed && position < (long)shared)
-            f = s->values[(size_t)position - fixed];
-    }
-    return f;
 }
 
 /* ---- one step -------------------------------------------------------------------------------- */
@@ -210,7 +187,8 @@ static rv_status run_children(beam *b, rv_error *err)
         const strand *from = &b->strands[c->strand];
         size_t scored = from->length + 1 - (fixed == 0);
         c->nll = from->nll + (double)b->nll[k * span];
-        c->f = read_value(b, from, b->values + k * span, span);
+        c->f = rv_target_read(q->target, b->values + k * span, fixed + from->length, span,
+                              from->values, fixed);
         c->value = (double)b->values[k * span];
         c->g = (double)q->target->sign * (c->f - q->mean) / q->deviation;
         c->xe = scored ? c->nll / (double)scored : 0;

@@ -19,13 +19,11 @@ static rv_status allocate(rv_continuous *c, size_t own, rv_error *err)
     rv_pass_options options = {.rows = rows,
                                .sequences = S,
                                .positions = positions,
-                               .keep = true,
                                .threads = c->search->params.threads};
-    size_t buffer = rv_target_buffer(q->target, config, rows, positions),
-           numbers = own + 2 * rows * C + 2 * buffer + (n + 2) * V;
-    RV_TRY(rv_search_reserve(c->search,
-                             rv_pass_bytes(q->model, &options) + numbers * sizeof(real), err));
-    RV_TRY(rv_pass_new(&c->pass, q->model, &options, err));
+    size_t numbers = own + 2 * rows * C + (n + 1) * V,
+           bytes = rv_probe_bytes(q->model, q->target, 1, &options, true);
+    RV_TRY(rv_search_reserve(c->search, bytes + numbers * sizeof(real), err));
+    RV_TRY(rv_probe_new(&c->probe, q->model, q->target, 1, &options, true, err));
     RV_TRY(RV_NEW(c->penalty, S, err));
     RV_TRY(RV_NEW(c->inputs, rows * C, err));
     RV_TRY(RV_NEW(c->hidden_seed, rows * C, err));
@@ -35,14 +33,10 @@ static rv_status allocate(rv_continuous *c, size_t own, rv_error *err)
     RV_TRY(RV_NEW(c->labels, rows, err));
     RV_TRY(RV_NEW(c->near, n * NEAR, err));
     RV_TRY(RV_NEW(c->inverse_norm, V, err));
-    RV_TRY(RV_NEW(c->tapped, buffer, err));
-    RV_TRY(RV_NEW(c->seed, buffer, err));
-    RV_TRY(RV_NEW(c->values, rows, err));
     RV_TRY(RV_NEW(c->nll, rows, err));
-    RV_TRY(RV_NEW(c->weights, rows, err));
-    RV_TRY(RV_NEW(c->logits, V, err));
-    RV_TRY(RV_NEW(c->scores, n * V, err));
-    return RV_NEW(c->picked, S, err);
+    RV_TRY(RV_NEW(c->weights, S, err));
+    RV_TRY(RV_NEW(c->losses, rows, err));
+    return RV_NEW(c->scores, n * V, err);
 }
 
 /* What stays the same: lengths of the embeddings, the suffix behind every member. */
@@ -92,11 +86,10 @@ rv_status rv_continuous_new(rv_continuous **out, rv_search *search, size_t membe
 void rv_continuous_free(rv_continuous *c)
 {
     if (!c) return;
-    rv_pass_free(c->pass);
+    rv_probe_free(c->probe);
     void *const owned[] = {c->penalty,   c->inputs, c->hidden_seed, c->candidates,   c->ids,
-                           c->sequences, c->labels, c->near,        c->inverse_norm, c->tapped,
-                           c->seed,      c->values, c->nll,         c->weights,      c->logits,
-                           c->scores,    c->picked};
+                           c->sequences, c->labels, c->near,        c->inverse_norm, c->nll,
+                           c->weights,   c->losses, c->scores};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     free(c);
 }
@@ -152,13 +145,10 @@ rv_status rv_continuous_forward(rv_continuous *c, const int32_t *labels, rv_erro
                                         .shared = s->engine->fixed_count};
     }
     memset(c->hidden_seed, 0, c->members * c->span * C * sizeof *c->hidden_seed);
-    for (size_t i = 0; i <= RV_TARGET_TAPS; i++)
-        c->taps[i] = (rv_tap){.site = {RV_SITE_UNEMBED_IN, 0}}; // logit targets are seeded here
-    rv_target_tap(&c->taps[0], q->target, c->tapped);
-    RV_TRY(rv_pass_begin(c->pass, c->sequences, c->members, c->taps, RV_TARGET_TAPS + 1, err));
-    rv_pass_finish(c->pass);
-    if (labels) rv_pass_losses(c->pass, c->nll);
-    rv_target_values(c->values, q->target, c->pass, c->tapped, c->logits);
+    RV_TRY(rv_probe_run(c->probe, c->sequences, c->members, err));
+    rv_pass_finish(c->probe->pass);
+    if (labels) rv_pass_losses(c->probe->pass, c->nll);
+    rv_probe_values(c->probe, 0);
     s->work.forward += c->members * n;
     return RV_OK;
 }
@@ -170,20 +160,15 @@ void rv_continuous_backward(rv_continuous *c, real *gradient)
     size_t C = q->model->config.width, n = c->length,
            scored = n - (s->engine->fixed_count == 0);
     bool any = false;
-    for (size_t k = 0; k < c->members; k++)
-        c->picked[k] =
-            rv_target_row(q->target, c->values + k * c->span, s->engine->fixed_count, c->span);
     for (size_t k = 0; k < c->members; k++) c->weights[k] = (real)(1 / q->deviation);
-    rv_target_seed(c->taps, c->seed, q->target, c->pass, c->picked, c->weights, c->members,
-                   c->logits);
     for (size_t i = 0; i < c->members * c->span * C && !any; i++) any = c->hidden_seed[i] != 0;
-    c->taps[RV_TARGET_TAPS].seed = any ? c->hidden_seed : NULL;
+    c->probe->hidden_seed = any ? c->hidden_seed : NULL;
     for (size_t k = 0; k < c->members; k++)
         for (size_t i = 0; i < c->span; i++)
-            c->weights[k * c->span + i] =
+            c->losses[k * c->span + i] =
                 i < n && scored ? (real)(-c->penalty[k] / (double)scored) : 0;
-    rv_pass_backward(c->pass, c->scored ? c->weights : NULL, NULL);
-    const real *all = rv_pass_input_gradient(c->pass);
+    rv_probe_backward(c->probe, c->weights, c->scored ? c->losses : NULL);
+    const real *all = rv_pass_input_gradient(c->probe->pass);
     for (size_t k = 0; k < c->members; k++)
         memcpy(gradient + k * n * C, all + k * c->span * C, n * C * sizeof *gradient);
     s->work.backward += c->members * n;

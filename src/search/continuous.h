@@ -13,6 +13,7 @@
 #define RV_SEARCH_CONTINUOUS_H
 
 #include "search/search.h"
+#include "target/probe.h"
 
 typedef struct rv_continuous {
     rv_search *search;
@@ -22,20 +23,19 @@ typedef struct rv_continuous {
     real *inputs;    /* (S, span, C): the first n rows of each are the caller's */
     real
         *hidden_seed; /* (S, span, C): gradient at the unembedding's input, added by backward */
-    rv_pass *pass;
+    rv_probe *probe;
     rv_candidate *candidates; /* (judged_max) */
     size_t judged_max;
     /* private */
     rv_sequence *sequences;
-    rv_tap taps[RV_TARGET_TAPS + 1]; /* the target's, and that of hidden_seed */
-    int32_t *labels;                 /* (S, span) */
-    int32_t *ids;                    /* (judged_max, n) of the candidates */
-    int32_t *near;                   /* (n, NEAR) */
-    real *inverse_norm;              /* (V): 1 / |E[v]|; 0: not allowed */
-    real *tapped, *seed, *values, *nll, *weights, *logits;
-    real *scores;   /* (n, V) */
-    size_t *picked; /* (S) */
-    bool scored;    /* the last forward pass had labels */
+    int32_t *labels;    /* (S, span) */
+    int32_t *ids;       /* (judged_max, n) of the candidates */
+    int32_t *near;      /* (n, NEAR) */
+    real *inverse_norm; /* (V): 1 / |E[v]|; 0: not allowed */
+    real *weights;      /* (S) */
+    real *nll, *losses; /* (S, span) */
+    real *scores;       /* (n, V) */
+    bool scored;        /* the last forward pass had labels */
 } rv_continuous;
 
 /* judged_max: candidates that rv_continuous_judge is given at once, at least `members`. own: numbers that the

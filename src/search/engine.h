@@ -4,14 +4,15 @@
 
 #include "search/memo.h"
 #include "search/search.h"
+#include "target/probe.h"
 
 typedef struct rv_engine {
     rv_memo memo;
     bool int8;        /* a race runs in it */
     rv_prefix *fixed; /* the problem's prefix, computed once; NULL: there is none */
     size_t fixed_count, suffix_count, span; /* span: most + suffix */
-    rv_pass *judging;                       /* children, in batches */
-    rv_pass *expanding;                     /* members, keeping values for backward */
+    rv_probe *judging;                      /* children, in batches */
+    rv_probe *expanding;                    /* members, with gradients */
     rv_search_plan plan;
     size_t rows, sequences_max;
     /* (plan.table_rows, V) each: of all members, most rows a member; or of `held_count` places of one */
@@ -25,21 +26,17 @@ typedef struct rv_engine {
     size_t *kept;         /* (sequences_max) sequences that are wanted to the end */
     size_t *going, *ends; /* (sequences_max) those of them that go on, with so many rows */
     bool *wanted;         /* (sequences_max) of the batch */
-    rv_tap tap;
-    int32_t *ids;    /* (rows) of the batch */
-    size_t *pending; /* candidates that are new */
+    int32_t *ids;         /* (rows) of the batch */
+    size_t *pending;      /* candidates that are new */
     uint64_t *keys;
     size_t pending_room;
-    real *tapped; /* what the target's tap fills */
-    real *seed;
-    real *values, *nll; /* (rows) */
-    real *logits;       /* (V) */
-    real *weights;      /* (rows) or one per member */
-    real *gathered;     /* (rows, C) */
-    real *lse;          /* (most) */
-    bool *allowed;      /* (V) tokens that a dream may hold */
-    size_t *picked;     /* (members) */
-    size_t *fresh;      /* (members) those that must be computed */
+    real *nll;      /* (rows) */
+    real *logits;   /* (V) */
+    real *weights;  /* (rows) or one per member */
+    real *gathered; /* (rows, C) */
+    real *lse;      /* (most) */
+    bool *allowed;  /* (V) tokens that a dream may hold */
+    size_t *fresh;  /* (members) those that must be computed */
     rv_text text;
     rv_ids encoded;
 } rv_engine;

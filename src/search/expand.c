@@ -97,7 +97,7 @@ static void keep_gradient(const rv_search *s, const size_t *which, size_t count,
 {
     const rv_config *c = &s->problem->model->config;
     const rv_engine *e = s->engine;
-    const real *gradient = rv_pass_input_gradient(e->expanding);
+    const real *gradient = rv_pass_input_gradient(e->expanding->pass);
     real scale = (real)c->embedding_scale;
     for (size_t k = 0; k < count; k++) {
         rv_member *m = &s->members[which[k]];
@@ -108,27 +108,23 @@ static void keep_gradient(const rv_search *s, const size_t *which, size_t count,
 }
 
 /* One backward pass for all members, seeded with the target or with every free token's loss. */
-static void backward_target(rv_search *s, rv_tap *taps, size_t count)
+static void backward_target(rv_search *s, size_t count)
 {
     rv_engine *e = s->engine;
     for (size_t k = 0; k < count; k++) e->weights[k] = (real)(1 / s->problem->deviation);
-    rv_target_seed(taps, e->seed, s->problem->target, e->expanding, e->picked, e->weights,
-                   count, e->logits);
-    rv_pass_backward(e->expanding, NULL, NULL);
+    rv_probe_backward(e->expanding, e->weights, NULL);
 }
 
-static void backward_losses(rv_search *s, rv_tap *taps, const size_t *which, size_t count)
+static void backward_losses(rv_search *s, const size_t *which, size_t count)
 {
     rv_engine *e = s->engine;
-    for (size_t i = 0; i < RV_TARGET_TAPS; i++) taps[i].seed = NULL;
     for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++)
         for (size_t i = 0; i < e->sequences[k].count; i++)
             e->weights[row + i] = i < s->members[which[k]].at.length;
-    rv_pass_backward(e->expanding, e->weights, NULL);
+    rv_probe_backward(e->expanding, NULL, e->weights);
 }
 
-static rv_status run_members(rv_search *s, rv_tap *taps, const size_t *which, size_t count,
-                             rv_error *err)
+static rv_status run_members(rv_search *s, const size_t *which, size_t count, rv_error *err)
 {
     rv_engine *e = s->engine;
     const rv_problem *q = s->problem;
@@ -145,13 +141,9 @@ static rv_status run_members(rv_search *s, rv_tap *taps, const size_t *which, si
                                         .save = m->cache};
         rows += e->sequences[k].count;
     }
-    for (size_t i = 0; i < RV_TARGET_TAPS; i++)
-        taps[i] = (rv_tap){.site = {RV_SITE_UNEMBED_IN, 0}}; // logit targets are seeded here
-    rv_target_tap(&taps[0], q->target, e->tapped);
-    RV_TRY(rv_pass_begin(e->expanding, e->sequences, count, taps, RV_TARGET_TAPS, err));
-    rv_pass_finish(e->expanding);
-    rv_pass_losses(e->expanding, e->nll);
-    rv_target_values(e->values, q->target, e->expanding, e->tapped, e->logits);
+    RV_TRY(rv_probe_run(e->expanding, e->sequences, count, err));
+    rv_pass_finish(e->expanding->pass);
+    rv_pass_losses(e->expanding->pass, e->nll);
     return RV_OK;
 }
 
@@ -159,17 +151,14 @@ static rv_status run_members(rv_search *s, rv_tap *taps, const size_t *which, si
 static rv_status expand_together(rv_search *s, const size_t *which, size_t count, rv_error *err)
 {
     rv_engine *e = s->engine;
-    rv_tap taps[RV_TARGET_TAPS];
-    RV_TRY(run_members(s, taps, which, count, err));
-    for (size_t k = 0, row = 0; k < count; row += e->sequences[k].count, k++) {
+    RV_TRY(run_members(s, which, count, err));
+    const real *values = rv_probe_values(e->expanding, 0);
+    for (size_t k = 0; k < count; values += e->sequences[k++].count)
         for (size_t i = 0; i < e->sequences[k].count; i++)
-            s->members[which[k]].values[i] = (double)e->values[row + i];
-        e->picked[k] = rv_target_row(s->problem->target, e->values + row, e->fixed_count,
-                                     e->sequences[k].count);
-    }
-    backward_target(s, taps, count);
+            s->members[which[k]].values[i] = (double)values[i];
+    backward_target(s, count);
     keep_gradient(s, which, count, true);
-    backward_losses(s, taps, which, count);
+    backward_losses(s, which, count);
     keep_gradient(s, which, count, false);
     return RV_OK;
 }

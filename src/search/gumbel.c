@@ -89,7 +89,7 @@ static void fill_logits(gbda *b, size_t s)
     const rv_transformer *m = b->search->problem->model;
     const rv_prefix *fixed = b->search->engine->fixed;
     size_t C = m->config.width, n = b->c->length;
-    const real *hidden = rv_pass_hidden(b->c->pass) + s * b->c->span * C;
+    const real *hidden = rv_pass_hidden(b->c->probe->pass) + s * b->c->span * C;
     if (fixed)
         memcpy(b->hidden, fixed->hidden + (fixed->count - 1) * C, C * sizeof *hidden);
     else

@@ -72,7 +72,7 @@ rv_judgement *rv_search_find(const rv_search *s, uint64_t key)
 static void set_int8(rv_search *s, bool on)
 {
     s->engine->int8 = on;
-    rv_pass_set_int8(s->engine->judging, on);
+    rv_pass_set_int8(s->engine->judging->pass, on);
 }
 
 static uint64_t key_of(const rv_search *s, const rv_candidate *c)
@@ -99,40 +99,11 @@ static rv_status settle(rv_search *s, rv_candidate *c, uint64_t key, rv_error *e
     return rv_front_add(&s->front, c, err);
 }
 
-/* f of a sequence whose own rows are given, where the reading may fall on a shared position. */
-static double read_value(const rv_search *s, const rv_candidate *c, size_t shared,
-                         const real *values, size_t count)
-{
-    const rv_target *t = s->problem->target;
-    size_t fixed = s->engine->fixed_count, row = rv_target_row(t, values, shared, count);
-    const double *known = c->parent >= 0 ? s->members[c->parent].values : NULL;
-    double sign = (double)t->sign, f = row == SIZE_MAX ? (double)NAN : (double)values[row];
-    if (t->reading == RV_READ_MAX)
-        for (size_t i = 0; known && i < shared - fixed; i++)
-            if (sign * known[i] > sign * f) f = known[i];
-    bool attention = t->kind == RV_TARGET_ATTENTION;
-    if (row == SIZE_MAX && (attention || t->reading == RV_READ_AT)) {
-        long position = attention ? t->query : t->position;
-        if (position < 0) position += (long)(shared + count);
-        bool before = position >= (long)fixed && position < (long)shared;
-        if (known && before) f = known[(size_t)position - fixed];
-    }
-    return f;
-}
-
 /* Whether sequences can be left where the target is known, and taken up again. */
 static bool known_before_the_end(const rv_problem *q)
 {
     return !rv_target_needs_keep(q->target) &&
            rv_target_depth(q->target, &q->model->config) <= q->model->config.layers;
-}
-
-/* Whether the target needs only one neuron of its block. */
-static bool by_neuron(const rv_search *s)
-{
-    const rv_target *t = s->problem->target;
-    return t->kind == RV_TARGET_NUMBER && t->site.kind == RV_SITE_MLP_POST &&
-           !s->problem->model->config.parallel_residual;
 }
 
 /* Lays out what must run, all but what a journal knows, and begins the pass. What a race left out when the journal
@@ -160,36 +131,22 @@ static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, b
                           .shared = e->fixed_count + d};
         rows += own + e->suffix_count;
     }
-    size_t taps = rv_target_tap(&e->tap, s->problem->target, e->tapped);
-    if (by_neuron(s)) taps = 0;
-    return *running ? rv_pass_begin(e->judging, e->sequences, *running, &e->tap, taps, err)
-                    : RV_OK;
+    return *running ? rv_probe_begin(e->judging, e->sequences, *running, err) : RV_OK;
 }
 
-static void read_values(rv_search *s, rv_candidate *const *batch, size_t running)
+/* f of all of the running, which go up to where the target is known. */
+static void run_to_target(rv_search *s, rv_candidate *const *batch, size_t running)
 {
     rv_engine *e = s->engine;
-    for (size_t k = 0, row = 0; k < running; row += e->sequences[k].count, k++) {
+    rv_probe_forward(e->judging);
+    const real *values = rv_probe_values(e->judging, 0);
+    for (size_t k = 0; k < running; values += e->sequences[k++].count) {
         const rv_sequence *q = &e->sequences[k];
         rv_candidate *c = batch[e->running[k]];
-        c->f = read_value(s, c, q->shared, e->values + row, q->count);
+        const double *known = c->parent >= 0 ? s->members[c->parent].values : NULL;
+        c->f = rv_target_read(s->problem->target, values, q->shared, q->count, known,
+                              e->fixed_count);
     }
-}
-
-/* All of the running up to where the target is known. Of a neuron's block, only the neuron. */
-static void run_to_target(rv_search *s)
-{
-    rv_engine *e = s->engine;
-    const rv_target *t = s->problem->target;
-    if (by_neuron(s)) {
-        rv_pass_neuron(e->judging, e->values, t->site.layer, t->index);
-        return;
-    }
-    if (known_before_the_end(s->problem))
-        rv_pass_forward(e->judging, rv_target_depth(t, &s->problem->model->config));
-    else
-        rv_pass_finish(e->judging);
-    rv_target_values(e->values, t, e->judging, e->tapped, e->logits);
 }
 
 /* Rows of a sequence that predict its free tokens: of those behind, only the target has need. */
@@ -228,7 +185,7 @@ static rv_status read_losses(rv_search *s, rv_candidate *const *batch, const siz
         const rv_candidate *c = batch[e->running[kept[i]]];
         size_t rows = predicting_rows(e, seq), scored = c->length - (e->fixed_count == 0);
         double latter, second,
-            sum = total_nll(s, &latter, c, seq, rv_pass_first_loss(e->judging, seq), nll);
+            sum = total_nll(s, &latter, c, seq, rv_pass_first_loss(e->judging->pass, seq), nll);
         nll += whole ? seq->count : rows;
         rv_judgement j = {.key = key_of(s, c),
                           .f = c->f,
@@ -257,9 +214,9 @@ static rv_status run_to_end(rv_search *s, rv_candidate *const *batch, const size
         e->ends[going++] = rows;
     }
     if (going) {
-        rv_pass_select(e->judging, e->going, e->ends, going);
-        rv_pass_finish(e->judging);
-        rv_pass_next_losses(e->judging, e->nll);
+        rv_pass_select(e->judging->pass, e->going, e->ends, going);
+        rv_pass_finish(e->judging->pass);
+        rv_pass_next_losses(e->judging->pass, e->nll);
     }
     return read_losses(s, batch, kept, count, false, err);
 }
@@ -309,10 +266,7 @@ static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, si
 {
     rv_engine *e = s->engine;
     size_t finished;
-    if (running) {
-        run_to_target(s);
-        read_values(s, batch, running);
-    }
+    if (running) run_to_target(s, batch, running);
     estimate(s, batch, count);
     do {
         asked->choose(asked->context, e->wanted, (const rv_candidate *const *)batch, count);
@@ -339,10 +293,10 @@ static rv_status judge_whole(rv_search *s, rv_candidate *const *batch, size_t co
     RV_TRY(begin(s, batch, count, false, &running, err));
     if (running == 0) return RV_OK;
     for (size_t k = 0; k < running; k++) e->kept[k] = k;
-    run_to_target(s);
-    read_values(s, batch, running);
+    run_to_target(s, batch, running);
     if (known_before_the_end(s->problem)) return run_to_end(s, batch, e->kept, running, err);
-    rv_pass_next_losses(e->judging, e->nll);
+    rv_pass_finish(e->judging->pass);
+    rv_pass_next_losses(e->judging->pass, e->nll);
     return read_losses(s, batch, e->kept, running, true, err);
 }
 

@@ -175,13 +175,13 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
     rv_pass_options judging = judging_options(e->rows, children, positions, keep);
     judging.threads = s->params.threads;
     judging.narrow = s->params.narrow && !keep;
-    RV_TRY(rv_pass_new(&e->judging, q->model, &judging, err));
+    RV_TRY(rv_probe_new(&e->judging, q->model, q->target, 1, &judging, false, err));
     size_t expanded = e->plan.expanded * e->span, rows = larger(e->rows, expanded),
            tables = e->plan.table_rows * c->vocabulary;
     if (members) {
         rv_pass_options expanding = expanding_options(e->plan.expanded, e->span, positions);
         expanding.threads = s->params.threads;
-        RV_TRY(rv_pass_new(&e->expanding, q->model, &expanding, err));
+        RV_TRY(rv_probe_new(&e->expanding, q->model, q->target, 1, &expanding, true, err));
         RV_TRY(RV_NEW(e->table_dg, tables, err));
         RV_TRY(RV_NEW(e->table_dnll, tables, err));
         RV_TRY(RV_NEW(e->table_nll, tables, err));
@@ -195,16 +195,11 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
     RV_TRY(RV_NEW(e->ends, e->sequences_max, err));
     RV_TRY(RV_NEW(e->wanted, e->sequences_max, err));
     RV_TRY(RV_NEW(e->ids, rows, err));
-    RV_TRY(RV_NEW(e->tapped, rv_target_buffer(q->target, c, rows, positions), err));
-    RV_TRY(
-        RV_NEW(e->seed, rv_target_buffer(q->target, c, larger(expanded, 1), positions), err));
-    RV_TRY(RV_NEW(e->values, rows, err));
     RV_TRY(RV_NEW(e->nll, rows, err));
     RV_TRY(RV_NEW(e->logits, c->vocabulary, err));
     RV_TRY(RV_NEW(e->weights, larger(expanded, 1), err));
     RV_TRY(RV_NEW(e->gathered, larger(expanded, s->params.most) * c->width, err));
     RV_TRY(RV_NEW(e->lse, s->params.most, err));
-    RV_TRY(RV_NEW(e->picked, larger(members, 1), err));
     RV_TRY(RV_NEW(e->fresh, larger(members, 1), err));
     RV_TRY(note_allowed(&e->allowed, q, err));
     RV_TRY(rv_memo_open(&e->memo, s->params.journal, err));
@@ -245,13 +240,12 @@ static void free_engine(rv_engine *e)
     if (!e) return;
     rv_memo_close(&e->memo);
     rv_prefix_free(e->fixed);
-    rv_pass_free(e->judging);
-    rv_pass_free(e->expanding);
-    void *const owned[] = {e->sequences, e->batch,    e->running,    e->kept,      e->wanted,
-                           e->ids,       e->pending,  e->keys,       e->tapped,    e->seed,
-                           e->values,    e->table_dg, e->table_dnll, e->table_nll, e->nll,
-                           e->logits,    e->weights,  e->gathered,   e->picked,    e->fresh,
-                           e->going,     e->ends,     e->allowed,    e->lse};
+    rv_probe_free(e->judging);
+    rv_probe_free(e->expanding);
+    void *const owned[] = {e->sequences, e->batch,   e->running, e->kept,     e->wanted,
+                           e->ids,       e->pending, e->keys,    e->table_dg, e->table_dnll,
+                           e->table_nll, e->nll,     e->logits,  e->weights,  e->gathered,
+                           e->fresh,     e->going,   e->ends,    e->allowed,  e->lse};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     rv_text_release(&e->text);
     rv_ids_release(&e->encoded);

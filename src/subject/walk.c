@@ -67,7 +67,7 @@ static rv_status run_piece(walker *d, size_t at, size_t own, size_t lead, size_t
     }
     rv_sequence sequence = {
         .ids = d->ids, .count = count, .prefix = d->cache, .shared = from, .save = d->cache};
-    RV_TRY(rv_pass_begin(d->pass, &sequence, 1, r->tap, r->tap != NULL, err));
+    RV_TRY(rv_pass_begin(d->pass, &sequence, 1, r->taps, r->tap_count, err));
     rv_pass_forward(d->pass, smaller(r->depth, layers));
     if (r->depth > layers) rv_pass_finish(d->pass);
     size_t skipped = from == 0 ? lead : 0;
@@ -104,13 +104,16 @@ rv_status rv_walk_text(const rv_walk *r, rv_error *err)
                                .keep = r->keep,
                                .threads = r->model->threads};
     rv_status status;
-    RV_GOTO(rv_pass_new(&d.pass, r->model->transformer, &options, err));
+    if (r->pass)
+        d.pass = r->pass;
+    else
+        RV_GOTO(rv_pass_new(&d.pass, r->model->transformer, &options, err));
     RV_GOTO(RV_NEW(d.ids, d.rows, err));
     if (d.window > d.rows)
         RV_GOTO(rv_prefix_new(&d.cache, r->model->transformer, d.window, err));
     RV_GOTO(run_windows(&d, err));
 done:
-    rv_pass_free(d.pass);
+    if (!r->pass) rv_pass_free(d.pass);
     rv_prefix_free(d.cache);
     free(d.ids);
     return status;

@@ -20,9 +20,11 @@ typedef struct rv_walk {
     rv_model *model;
     const int32_t *ids; /* (count), BOS included */
     size_t count;
-    size_t depth; /* blocks to run; layers + 1: the final norm too */
-    bool keep;    /* for attention maps */
-    rv_tap *tap;  /* NULL: none. Its buffer is filled anew by every piece */
+    size_t depth;  /* blocks to run; layers + 1: the final norm too */
+    bool keep;     /* for attention maps */
+    rv_pass *pass; /* the caller's, with rv_walk_rows rows of a window; NULL: one is made */
+    const rv_tap *taps; /* (tap_count): their buffers are filled anew by every piece */
+    size_t tap_count;
     rv_status (*visit)(void *context, const rv_piece *piece, rv_error *err);
     void *context;
 } rv_walk;

@@ -6,53 +6,45 @@
 #include "subject/walk.h"
 #include "subject/tokens.h"
 #include "base/memory.h"
-#include "target/target.h"
+#include "target/probe.h"
 
 typedef struct looking {
-    const rv_target *target;
-    real *buffer; /* the tap's */
-    real *logits; /* (V) */
-    real *values; /* (rows of a piece) */
-    double *all;  /* (tokens, BOS included) */
+    rv_probe *probe;
+    double *all; /* (tokens, BOS included) */
 } looking;
 
 static rv_status take_values(void *context, const rv_piece *piece, rv_error *err)
 {
     (void)err;
     looking *l = context;
-    rv_target target = *l->target;
-    // Positions that are counted from the end mean the window's, not the piece's.
-    if (target.kind == RV_TARGET_ATTENTION && target.key < 0) target.key += (long)piece->window;
-    rv_target_values(l->values, &target, piece->pass, l->buffer, l->logits);
+    l->probe->end = piece->window;
+    const real *values = rv_probe_values(l->probe, 0);
     for (size_t i = 0; i < piece->count; i++)
-        l->all[piece->at + i] = l->values[piece->lead + i];
+        l->all[piece->at + i] = (double)values[piece->lead + i];
     return RV_OK;
 }
 
 static rv_status look(double *values, rv_model *m, const rv_target *target, const rv_ids *ids,
                       rv_error *err)
 {
-    const rv_config *c = &m->transformer->config;
-    looking l = {.target = target, .all = values};
-    rv_tap tap;
+    looking l = {.all = values};
     rv_walk walk = {.model = m,
                     .ids = ids->items,
                     .count = ids->count,
-                    .depth = rv_target_depth(target, c),
                     .keep = rv_target_needs_keep(target),
                     .visit = take_values,
                     .context = &l};
-    size_t rows = rv_walk_rows(&walk), window = rv_walk_window(m, ids->count);
-    rv_status status;
-    RV_GOTO(RV_NEW(l.buffer, rv_target_buffer(target, c, rows, window), err));
-    RV_GOTO(RV_NEW(l.logits, c->vocabulary, err));
-    RV_GOTO(RV_NEW(l.values, rows, err));
-    if (rv_target_tap(&tap, target, l.buffer)) walk.tap = &tap;
-    RV_GOTO(rv_walk_text(&walk, err));
-done:
-    free(l.buffer);
-    free(l.logits);
-    free(l.values);
+    rv_pass_options options = {.rows = rv_walk_rows(&walk),
+                               .sequences = 1,
+                               .positions = rv_walk_window(m, ids->count),
+                               .threads = m->threads};
+    RV_TRY(rv_probe_new(&l.probe, m->transformer, target, 1, &options, false, err));
+    walk.pass = l.probe->pass;
+    walk.taps = l.probe->taps;
+    walk.tap_count = l.probe->tap_count;
+    walk.depth = l.probe->depth;
+    rv_status status = rv_walk_text(&walk, err);
+    rv_probe_free(l.probe);
     return status;
 }
 

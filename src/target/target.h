@@ -8,19 +8,13 @@
  *   direction:FILE@SITE              <values at the site, vector in FILE>
  *   attention:L5.H3[-1,0]            attention of head 3 from the last position to the first
  *
- * A leading '-' asks for the negative direction. */
+ * A leading '-' asks for the negative direction. Each kind is a file of kind/, listed in kind/kind.c; passes are
+ * run and read by a probe (probe.h). */
 #ifndef RV_TARGET_H
 #define RV_TARGET_H
 
 #include "model/pass.h"
 #include "tokenizer/tokenizer.h"
-
-typedef enum rv_target_kind {
-    RV_TARGET_NUMBER,    /* one column of a row site */
-    RV_TARGET_LOGIT,     /* margin of a logit */
-    RV_TARGET_DIRECTION, /* inner product with a row site */
-    RV_TARGET_ATTENTION  /* one entry of an attention pattern */
-} rv_target_kind;
 
 typedef enum rv_reading {
     RV_READ_LAST, /* at the last position */
@@ -31,17 +25,12 @@ typedef enum rv_reading {
 enum { RV_TARGET_NAME_MAX = 320 };
 
 typedef struct rv_target {
-    rv_target_kind kind;
+    const struct rv_target_kind *kind;
     char name[RV_TARGET_NAME_MAX];    /* canonical, without sign */
     char written[RV_TARGET_NAME_MAX]; /* as the user wrote it */
     real sign;                        /* +1 or -1 */
-    rv_site site;
-    size_t index;       /* NUMBER: column; ATTENTION: head */
-    size_t width;       /* columns read: 1, or the whole site for a direction */
-    int32_t token;      /* LOGIT */
-    real *vector;       /* DIRECTION: (width) */
-    real *mean, *scale; /* DIRECTION, standardised: <(x - mean) * scale, vector>; or NULL */
-    long query, key;    /* ATTENTION: positions; negative: from the end */
+    rv_site site;                     /* where it is read */
+    void *own;                        /* the kind's: what of the site it reads */
     rv_reading reading;
     long position;
 } rv_target;
@@ -57,32 +46,20 @@ size_t rv_target_depth(const rv_target *target, const rv_config *config);
 /* Whether reading needs a pass that keeps its values (attention maps). */
 bool rv_target_needs_keep(const rv_target *target);
 
-/* The tap that reads the target's site into `buffer` (rows * width, or a map's size). Logit targets read
- * the pass's hidden values and need none: false. */
-bool rv_target_tap(rv_tap *tap, const rv_target *target, real *buffer);
+/* Whether it is an MLP neuron after its activation, and which. layer, index may be NULL. */
+bool rv_target_is_neuron(const rv_target *target, size_t *layer, size_t *index);
 
-/* f at every row of the pass (rows), without the sign; for attention the entry at each query row, NAN where the
- * key lies behind it. buffer: what the tap filled. logits: (V) scratch for logit targets. */
-void rv_target_values(real *values, const rv_target *target, const rv_pass *pass,
-                      const real *buffer, real *logits);
+/* out (C): what the target writes into the residual stream, per unit of f. *writes false: it is no such target. */
+rv_status rv_target_output(real *out, bool *writes, const rv_target *target,
+                           const rv_transformer *model, rv_error *err);
 
 /* The row within a sequence of `count` own rows from `shared` on that the reading picks, given the values
  * of these rows; SIZE_MAX: it lies in the shared part or is out of range. With RV_READ_MAX the largest sign * value. */
 size_t rv_target_row(const rv_target *target, const real *values, size_t shared, size_t count);
 
-enum { RV_TARGET_TAPS = 2 };
-
-/* What backward is seeded with to climb sign * f at the given rows (one per sequence; SIZE_MAX: none). Where an
- * MLP neuron's post-activation is flat or falls towards the side that never fires, its pre-activations
- * are climbed instead, with a small slope: the true gradient leads nowhere there, or away. Fills seed, zeroed
- * first, and taps; a tap that is not needed has no seed. weight: factor per sequence. */
-void rv_target_seed(rv_tap taps[RV_TARGET_TAPS], real *seed, const rv_target *target,
-                    const rv_pass *pass, const size_t *rows, const real *weight,
-                    size_t sequences, real *logits);
-
-/* Numbers that rv_target_tap's and rv_target_seed's buffers must hold for a pass of so many rows and
- * positions. */
-size_t rv_target_buffer(const rv_target *target, const rv_config *config, size_t rows,
-                        size_t positions);
+/* f of such a sequence, also where the reading falls on a shared position: known (shared - fixed) are the values there
+ * from position `fixed` on, NULL: unknown. NAN: not there. */
+double rv_target_read(const rv_target *target, const real *values, size_t shared, size_t count,
+                      const double *known, size_t fixed);
 
 #endif
