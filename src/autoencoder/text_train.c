@@ -5,18 +5,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "autoencoder/text_candidates.h"
-#include "autoencoder/text_loss.h"
+#include "autoencoder/text_step.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "ops/adamw.h"
 
-enum { CYCLE_EVERY = 50, CYCLE_TEXTS = 8, SAMPLES = 16, SAMPLE_LENGTH = 12, SITE_ROWS = 65536 };
+enum { SAMPLES = 16, SAMPLE_LENGTH = 12, SITE_ROWS = 65536 };
 
-/* Streams of random numbers. */
-enum { ORDER = 2, CORRUPTION, NOISE, DROPOUT, DRAWS, JUDGED, REPLACED, SHUFFLED };
-
-static const double SAVE_SECONDS = 45, WARM_SHARE = 0.05, WARM_STEPS = 300;
+static const double SAVE_SECONDS = 45;
 
 rv_text_train_settings rv_text_train_settings_default(void)
 {
@@ -37,29 +33,6 @@ rv_text_train_settings rv_text_train_settings_default(void)
                                     .threads = 1};
 }
 
-/* A training's own things, beside what its state holds. */
-typedef struct trainer {
-    rv_text_training t;
-    const rv_text_windows *windows;
-    const rv_text_cache *cache;
-    rv_text_learner *learner;
-    rv_text_gradients *gradients;
-    rv_text_candidates *candidates;
-    size_t training;              /* windows that are trained on */
-    size_t *order;                /* (training) of this epoch */
-    size_t epoch;                 /* whose order it is; SIZE_MAX: none */
-    size_t most;                  /* tokens of a batch */
-    int32_t *ids, *label;         /* (most) */
-    int32_t *mixed;               /* (most) ids, as the encoder is shown them */
-    size_t *length;               /* (batch) */
-    real *rows, *hidden, *target; /* (most, C) */
-    real *seen;                   /* (most, C) hidden, as the encoder is told */
-    real *noise;                  /* (T, Z) */
-    bool *dropped;                /* (most) */
-    double started, saved, last_loss;
-    size_t began, tokens; /* step; tokens since */
-} trainer;
-
 static double seconds_now(void)
 {
     struct timespec now;
@@ -67,217 +40,10 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static bool is_inner(const trainer *x)
-{
-    return x->t.ae->config.site.kind != RV_SITE_EMBED;
-}
-
-static void shuffle(trainer *x, size_t epoch)
-{
-    rv_random random = rv_random_stream(x->t.settings->seed, ORDER, (uint32_t)epoch);
-    for (size_t i = 0; i < x->training; i++) x->order[i] = i;
-    rv_random_shuffle(&random, x->order, x->training, sizeof *x->order);
-    x->epoch = epoch;
-}
-
-/* The batch's windows, at most `most` tokens of each. Returns how many tokens there are. */
-static size_t gather(trainer *x, const size_t *windows, size_t count, size_t most)
-{
-    const rv_text_windows *w = x->windows;
-    size_t N = 0, C = x->t.ae->subject->config.width;
-    for (size_t s = 0; s < count; s++) {
-        size_t i = windows[s], n = w->length[i] < most ? w->length[i] : most;
-        rv_text_cache_read(x->hidden + N * C, x->rows + N * C, x->cache, x->t.ae, w, i);
-        memcpy(x->ids + N, w->ids + w->first[i], n * sizeof *x->ids);
-        x->length[s] = n;
-        N += n;
-    }
-    return N;
-}
-
-/* Some tokens become any of the vocabulary; what the subject expects behind them stays as it was. */
-static void replace(trainer *x, size_t N)
-{
-    const rv_transformer *subject = x->t.ae->subject;
-    const rv_text_train_settings *s = x->t.settings;
-    size_t C = subject->config.width;
-    rv_random random = rv_random_stream(s->seed, REPLACED, (uint32_t)x->t.step);
-    for (size_t r = 0; r < N && !is_inner(x); r++) {
-        bool other = rv_random_uniform(&random) < s->replaced;
-        int32_t id = (int32_t)rv_random_below(&random, subject->config.vocabulary);
-        if (!other) continue;
-        x->ids[r] = id;
-        rv_text_embed(x->rows + r * C, subject, &id, 1);
-    }
-}
-
-/* The encoder sees the first texts of the batch (which are as good as any) in another order, and what the
- * subject expects in it. */
-static rv_status scramble(trainer *x, size_t N, rv_error *err)
-{
-    const rv_text_train_settings *s = x->t.settings;
-    const rv_text_autoencoder *ae = x->t.ae;
-    size_t count = (size_t)(s->shuffled * (double)s->batch + 0.5), first = 0;
-    memcpy(x->seen, x->hidden, N * ae->subject->config.width * sizeof *x->seen);
-    if (count == 0) return RV_OK;
-    rv_random random = rv_random_stream(s->seed, SHUFFLED, (uint32_t)x->t.step);
-    memcpy(x->mixed, x->ids, N * sizeof *x->ids);
-    for (size_t t = 0; t < count; first += x->length[t++])
-        rv_random_shuffle(&random, x->mixed + first, x->length[t], sizeof *x->mixed);
-    return rv_text_subject(x->seen, x->rows, ae, x->mixed, x->length, count, true, s->threads,
-                           err);
-}
-
-/* Rows of other places of the batch in the place of some; tokens that the decoder does not see. */
-static void corrupt(trainer *x, size_t N)
-{
-    const rv_text_train_settings *s = x->t.settings;
-    size_t C = x->t.ae->subject->config.width;
-    rv_random random = rv_random_stream(s->seed, CORRUPTION, (uint32_t)x->t.step);
-    for (size_t r = 0; r < N; r++) {
-        bool other = rv_random_uniform(&random) < s->corruption;
-        size_t from = rv_random_below(&random, N);
-        if (other && from != r)
-            memcpy(x->rows + r * C, x->rows + from * C, C * sizeof *x->rows);
-    }
-    random = rv_random_stream(s->seed, DROPOUT, (uint32_t)x->t.step);
-    for (size_t r = 0; r < N; r++) x->dropped[r] = rv_random_uniform(&random) < s->dropout;
-}
-
-static double warm_steps(const trainer *x)
-{
-    double share = WARM_SHARE * (double)x->t.settings->steps;
-    return share < WARM_STEPS ? share : WARM_STEPS;
-}
-
-static void draw_noise(trainer *x, size_t count)
-{
-    double warm = 2 * warm_steps(x), rise = warm > 0 ? (double)x->t.step / warm : 1;
-    double deviation = x->t.ae->config.noise * (rise < 1 ? rise : 1);
-    rv_random random = rv_random_stream(x->t.settings->seed, NOISE, (uint32_t)x->t.step);
-    for (size_t s = 0, at = 0; s < count; s++) {
-        size_t numbers = rv_text_slots(&x->t.ae->config, x->length[s]) * x->t.ae->config.code;
-        for (size_t i = 0; i < numbers; i++, at++)
-            x->noise[at] = (real)(deviation * rv_random_normal(&random));
-    }
-}
-
-/* Adds the gradient of weight * mean (enc(dec(z)) - z)^2 to the encoder's. The texts are in x->ids. */
-static rv_status cycle(trainer *x, rv_error *err)
-{
-    rv_text_autoencoder *ae = x->t.ae;
-    const rv_text_train_settings *s = x->t.settings;
-    size_t count = s->batch < CYCLE_TEXTS ? s->batch : CYCLE_TEXTS, least = SIZE_MAX;
-    for (size_t i = 0; i < count; i++) least = x->length[i] < least ? x->length[i] : least;
-    const size_t *windows = x->order + x->t.step % (x->training / s->batch) * s->batch;
-    gather(x, windows, count, least);
-    rv_text_learner *l = x->learner;
-    size_t numbers = count * rv_text_slots(&ae->config, least) * ae->config.code;
-    RV_TRY(rv_text_pass_encode(l->z, l->pass, x->rows, x->hidden, x->length, count, err));
-    RV_TRY(
-        rv_text_autoencoder_decode(x->ids, x->hidden, ae, l->z, count, least, s->threads, err));
-    RV_TRY(
-        rv_text_subject(NULL, x->rows, ae, x->ids, x->length, count, false, s->threads, err));
-    RV_TRY(rv_text_pass_encode(l->noisy, l->pass, x->rows, x->hidden, x->length, count, err));
-    for (size_t i = 0; i < numbers; i++)
-        l->dz[i] = (real)(s->cycle_weight * 2 / (double)numbers) * (l->noisy[i] - l->z[i]);
-    rv_text_pass_encode_backward(l->pass, l->dz, x->gradients);
-    return RV_OK;
-}
-
-static rv_status fail_numeric(const trainer *x, const char *what, const char *tensor,
-                              rv_error *err)
-{
-    const rv_text_train_settings *s = x->t.settings;
-    return rv_fail(err, RV_ERR_NUMERIC, "step %zu: %s%s is not finite%s%s", x->t.step, what,
-                   tensor, s->state ? "; the last good state is in " : "",
-                   s->state ? s->state : "");
-}
-
-/* One over how much too long the gradient is. */
-static rv_status clip(const trainer *x, rv_error *err)
-{
-    const rv_text_autoencoder *ae = x->t.ae;
-    double sum = 0;
-    for (size_t t = 0; t < ae->tensor_count; t++) {
-        const rv_text_parameter *p = &ae->tensors[t];
-        double own = 0;
-        for (size_t i = 0; i < p->rows * p->columns; i++) {
-            double g = (double)x->gradients->flat[p->offset + i];
-            own += g * g;
-        }
-        if (!isfinite(own)) return fail_numeric(x, "the gradient of ", p->name, err);
-        sum += own;
-    }
-    double norm = sqrt(sum), limit = x->t.settings->clip;
-    real factor = limit > 0 && norm > limit ? (real)(limit / norm) : 1;
-    for (size_t i = 0; factor != 1 && i < ae->parameter_count; i++)
-        x->gradients->flat[i] *= factor;
-    return RV_OK;
-}
-
-static void update(trainer *x)
-{
-    rv_text_autoencoder *ae = x->t.ae;
-    const rv_text_train_settings *s = x->t.settings;
-    double rate = rv_cosine_rate(s->rate, (double)x->t.step, warm_steps(x), (double)s->steps);
-    for (size_t t = 0; t < ae->tensor_count; t++) {
-        const rv_text_parameter *p = &ae->tensors[t];
-        if (p->matrix)
-            rv_adamw_decay(ae->parameters + p->offset, p->rows * p->columns, rate, s->decay);
-    }
-    rv_adamw_step(ae->parameters, x->t.mean, x->t.square, x->gradients->flat,
-                  ae->parameter_count, x->t.step, rate, s->threads);
-    rv_text_autoencoder_refresh(ae, s->threads);
-}
-
-static rv_status run_step(trainer *x, rv_error *err)
-{
-    rv_text_autoencoder *ae = x->t.ae;
-    const rv_text_train_settings *s = x->t.settings;
-    size_t per_epoch = x->training / s->batch, epoch = x->t.step / per_epoch;
-    if (epoch != x->epoch) shuffle(x, epoch);
-    size_t N = gather(x, x->order + x->t.step % per_epoch * s->batch, s->batch, SIZE_MAX);
-    if (is_inner(x)) rv_text_normalise(x->target, ae, x->rows, N);
-    replace(x, N);
-    RV_TRY(scramble(x, N, err));
-    corrupt(x, N);
-    draw_noise(x, s->batch);
-    rv_random random = rv_random_stream(s->seed, DRAWS, (uint32_t)x->t.step);
-    rv_text_candidates_draw(x->label, x->candidates, x->ids, N, s->draws, &random, s->threads);
-    const rv_text_batch batch = {.ids = x->ids,
-                                 .length = x->length,
-                                 .count = s->batch,
-                                 .rows = x->rows,
-                                 .hidden = x->hidden,
-                                 .seen = x->seen,
-                                 .target = is_inner(x) ? x->target : NULL,
-                                 .noise = x->noise,
-                                 .dropped = x->dropped,
-                                 .head = &x->candidates->head,
-                                 .head_rows = x->candidates->count,
-                                 .label = x->label,
-                                 .site_weight = s->site_weight};
-    rv_text_loss loss;
-    memset(x->gradients->flat, 0, ae->parameter_count * sizeof *x->gradients->flat);
-    RV_TRY(rv_text_batch_loss(&loss, x->learner, &batch, x->gradients, err));
-    if (!isfinite(loss.nll + loss.site)) return fail_numeric(x, "the loss", "", err);
-    if (s->cycle_weight > 0 && x->t.step % CYCLE_EVERY == CYCLE_EVERY - 1)
-        RV_TRY(cycle(x, err));
-    RV_TRY(clip(x, err));
-    update(x);
-    x->t.loss_sum += loss.nll;
-    x->t.site_sum += loss.site;
-    x->last_loss = loss.nll;
-    x->tokens += N;
-    x->t.step++;
-    return RV_OK;
-}
-
 /* ---- how it stands --------------------------------------------------------------------------- */
 
 /* The first tokens of held-out windows, written freely from what the encoder makes of them. */
-static rv_status write_samples(trainer *x, rv_text_curve_point *point, rv_error *err)
+static rv_status write_samples(rv_text_trainer *x, rv_text_curve_point *point, rv_error *err)
 {
     const rv_text_train_settings *s = x->t.settings;
     const rv_text_windows *w = x->windows;
@@ -305,7 +71,7 @@ static rv_status write_samples(trainer *x, rv_text_curve_point *point, rv_error 
     return RV_OK;
 }
 
-static rv_status judge(trainer *x, rv_error *err)
+static rv_status judge(rv_text_trainer *x, rv_error *err)
 {
     rv_text_autoencoder *ae = x->t.ae;
     const rv_text_train_settings *s = x->t.settings;
@@ -315,8 +81,8 @@ static rv_status judge(trainer *x, rv_error *err)
         (double)(x->t.step -
                  (x->t.curve->count ? x->t.curve->items[x->t.curve->count - 1].step : 0));
     for (size_t i = 0; i < count; i++) windows[i] = x->training + i;
-    size_t N = gather(x, windows, count, SIZE_MAX);
-    rv_random random = rv_random_stream(s->seed, JUDGED, (uint32_t)x->t.step);
+    size_t N = rv_text_gather(x, windows, count, SIZE_MAX);
+    rv_random random = rv_random_stream(s->seed, RV_TEXT_JUDGED, (uint32_t)x->t.step);
     rv_text_candidates_draw(x->label, x->candidates, x->ids, N, s->draws, &random, s->threads);
     rv_text_batch batch = {.ids = x->ids,
                            .length = x->length,
@@ -345,7 +111,7 @@ static rv_status judge(trainer *x, rv_error *err)
     return RV_OK;
 }
 
-static bool report(trainer *x)
+static bool report(rv_text_trainer *x)
 {
     const rv_text_train_settings *s = x->t.settings;
     if (!s->progress) return true;
@@ -363,7 +129,7 @@ static bool report(trainer *x)
     return s->progress(s->context, &event);
 }
 
-static rv_status save(trainer *x, rv_error *err)
+static rv_status save(rv_text_trainer *x, rv_error *err)
 {
     const rv_text_train_settings *s = x->t.settings;
     RV_TRY(rv_text_training_save(&x->t, err));
@@ -371,7 +137,7 @@ static rv_status save(trainer *x, rv_error *err)
     return s->saved ? s->saved(s->context, x->t.step, x->t.curve, err) : RV_OK;
 }
 
-static rv_status run_all(trainer *x, bool *done, rv_error *err)
+static rv_status run_all(rv_text_trainer *x, bool *done, rv_error *err)
 {
     const rv_text_train_settings *s = x->t.settings;
     bool found;
@@ -389,7 +155,7 @@ static rv_status run_all(trainer *x, bool *done, rv_error *err)
         }
         bool late = s->minutes > 0 && seconds_now() - x->started > 60 * s->minutes;
         if (late || (s->stop && x->t.step >= s->stop)) break;
-        RV_TRY(run_step(x, err));
+        RV_TRY(rv_text_step(x, err));
         if (x->t.step % s->judge_every == 0 || x->t.step == s->steps) RV_TRY(judge(x, err));
         if (s->state && seconds_now() - x->saved > SAVE_SECONDS) RV_TRY(save(x, err));
     }
@@ -401,7 +167,7 @@ static rv_status run_all(trainer *x, bool *done, rv_error *err)
 /* ---- setting up ------------------------------------------------------------------------------ */
 
 /* Mean and deviation of the rows at an inner site, over the first windows. */
-static rv_status measure_site(trainer *x, rv_error *err)
+static rv_status measure_site(rv_text_trainer *x, rv_error *err)
 {
     rv_text_autoencoder *ae = x->t.ae;
     const rv_text_windows *w = x->windows;
@@ -434,7 +200,7 @@ done:
     return status;
 }
 
-static rv_status check_settings(const trainer *x, rv_error *err)
+static rv_status check_settings(const rv_text_trainer *x, rv_error *err)
 {
     const rv_text_train_settings *s = x->t.settings;
     if (s->steps < 1 || s->steps >= UINT32_MAX)
@@ -462,7 +228,7 @@ static rv_status check_settings(const trainer *x, rv_error *err)
     return RV_OK;
 }
 
-static rv_status allocate(trainer *x, rv_error *err)
+static rv_status allocate(rv_text_trainer *x, rv_error *err)
 {
     rv_text_autoencoder *ae = x->t.ae;
     const rv_text_train_settings *s = x->t.settings;
@@ -483,7 +249,7 @@ static rv_status allocate(trainer *x, rv_error *err)
     RV_TRY(RV_NEW(x->hidden, x->most * C, err));
     RV_TRY(RV_NEW(x->seen, x->most * C, err));
     RV_TRY(RV_NEW(x->mixed, x->most, err));
-    if (is_inner(x)) RV_TRY(RV_NEW(x->target, x->most * C, err));
+    if (rv_text_is_inner(x)) RV_TRY(RV_NEW(x->target, x->most * C, err));
     RV_TRY(RV_NEW(x->t.mean, ae->parameter_count, err));
     RV_TRY(RV_NEW(x->t.square, ae->parameter_count, err));
     RV_TRY(rv_text_gradients_new(&x->gradients, ae, err));
@@ -496,7 +262,7 @@ static rv_status allocate(trainer *x, rv_error *err)
                                   x->most, s->draws, err);
 }
 
-static void release(trainer *x)
+static void release(rv_text_trainer *x)
 {
     rv_text_learner_free(x->learner);
     rv_text_gradients_free(x->gradients);
@@ -513,14 +279,14 @@ rv_status rv_text_train(rv_text_curve *curve, bool *done, rv_text_autoencoder *a
 {
     *curve = (rv_text_curve){0};
     *done = false;
-    trainer x = {.t = {.ae = ae, .settings = settings, .curve = curve},
-                 .windows = windows,
-                 .cache = cache,
-                 .training = windows->count - windows->held_out,
-                 .epoch = SIZE_MAX};
+    rv_text_trainer x = {.t = {.ae = ae, .settings = settings, .curve = curve},
+                         .windows = windows,
+                         .cache = cache,
+                         .training = windows->count - windows->held_out,
+                         .epoch = SIZE_MAX};
     RV_TRY(check_settings(&x, err));
     rv_status status = allocate(&x, err);
-    if (status == RV_OK && is_inner(&x)) status = measure_site(&x, err);
+    if (status == RV_OK && rv_text_is_inner(&x)) status = measure_site(&x, err);
     if (status == RV_OK) status = run_all(&x, done, err);
     release(&x);
     return status;
