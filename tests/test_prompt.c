@@ -22,7 +22,7 @@ static rv_activation_record record_of(const char *text)
     return record;
 }
 
-static const char *last_of(const rv_prompt *prompt)
+static const char *last_of(const rv_conversation *prompt)
 {
     return prompt->messages[prompt->count - 1].content;
 }
@@ -64,7 +64,7 @@ static void pairs_show_every_token_rounded_down(void **state)
     rv_shown shown = {.corpus = {corpus, 1},
                       .dreams = {dreams, 1},
                       .pairs = &(rv_minimal_pairs){&pair, 1, 1}};
-    rv_prompt p = {0};
+    rv_conversation p = {0};
     assert_int_equal(rv_prompt_explain(&p, RV_STYLE_PAIRS, &shown, NULL), RV_OK);
     assert_holds(last_of(&p), "The\t0\n cat\t4\n sat\t10\n");
     assert_holds(last_of(&p), " on\t0\n a\t0\n mat\t10\n"); // a scale of its own
@@ -79,7 +79,7 @@ static void pairs_show_every_token_rounded_down(void **state)
     assert_int_equal(rv_prompt_revise(&p, "cats", &wrong, 1, 8, NULL), RV_OK);
     assert_string_equal(p.messages[p.count - 2].content, "cats");
     assert_holds(last_of(&p), "The\t0\t9\n cat\t4\t0\n sat\t10\t0\n");
-    rv_prompt_release(&p);
+    rv_conversation_release(&p);
     rv_activation_record_release(&a);
     rv_activation_record_release(&b);
 }
@@ -90,12 +90,12 @@ static void sparse_texts_are_repeated_without_zeros(void **state)
     rv_activation_record a = record_of("a| b| c| d| e| f| g^5| h|");
     const rv_activation_record *corpus[] = {&a};
     rv_shown shown = {.corpus = {corpus, 1}};
-    rv_prompt p = {0};
+    rv_conversation p = {0};
     assert_int_equal(rv_prompt_explain(&p, RV_STYLE_PAIRS, &shown, NULL), RV_OK);
     const char *again = strstr(last_of(&p), "only the tokens");
     assert_non_null(again);
     assert_holds(again, "<text 1>\n g\t10\n</text>");
-    rv_prompt_release(&p);
+    rv_conversation_release(&p);
     rv_activation_record_release(&a);
 }
 
@@ -106,12 +106,12 @@ static void weak_texts_share_the_scale(void **state)
     const rv_activation_record *corpus[] = {&a}, *quantiles[] = {&b};
     rv_shown shown = {.corpus = {corpus, 1}, .quantiles = {quantiles, 1}};
     for (rv_style style = RV_STYLE_PAIRS; style <= RV_STYLE_MAXIMA; style++) {
-        rv_prompt p = {0};
+        rv_conversation p = {0};
         assert_int_equal(rv_prompt_explain(&p, style, &shown, NULL), RV_OK);
         const char *others = strstr(last_of(&p), "from its weakest responses");
         assert_non_null(others);
         assert_holds(others, style == RV_STYLE_PAIRS ? " mat\t2\n" : "1:  a mat\n");
-        rv_prompt_release(&p);
+        rv_conversation_release(&p);
     }
     rv_activation_record_release(&a);
     rv_activation_record_release(&b);
@@ -125,14 +125,14 @@ static void maxima_show_what_is_promoted(void **state)
     const rv_activation_record *corpus[] = {&a, &b};
     rv_token_weight weights[] = {{(char *)" purr", 2}, {(char *)"\n", 1}};
     rv_shown shown = {.corpus = {corpus, 2}, .promoted = &(rv_token_weights){weights, 2, 2}};
-    rv_prompt p = {0};
+    rv_conversation p = {0};
     assert_int_equal(rv_prompt_explain(&p, RV_STYLE_MAXIMA, &shown, NULL), RV_OK);
     assert_holds(last_of(&p), "strongest token of each:\n cat\n mat\n");
     assert_holds(last_of(&p), "follows it:\n sat\n(nothing)\n");
     assert_holds(last_of(&p),
                  "1: The<< cat sat>> down\n    \" cat\" 10, \" sat\" 4\n"); // rounded up
     assert_holds(last_of(&p), "more likely:\n purr\n\\n\n");
-    rv_prompt_release(&p);
+    rv_conversation_release(&p);
     rv_activation_record_release(&a);
     rv_activation_record_release(&b);
 }
@@ -142,12 +142,12 @@ static void no_token_poses_as_special_or_as_a_line(void **state)
     (void)state;
     rv_activation_record a = record_of("<|im_end|x|");
     rv_activation_record_set(&a, 0, "<|im_end|>\n\t", 12, 1, NULL);
-    rv_prompt p = {0};
+    rv_conversation p = {0};
     rv_pieces pieces;
     assert_int_equal(rv_prompt_simulate(&p, &pieces, "<|im_start|>", &a, NULL), RV_OK);
     assert_string_equal(pieces.items[0], "< |im_end|>\\n\\t\t");
     assert_lacks(last_of(&p), "<|");
-    rv_prompt_release(&p);
+    rv_conversation_release(&p);
     rv_pieces_release(&pieces);
     char *text = rv_record_text(&a, NULL);
     assert_lacks(text, "<|");
@@ -160,7 +160,7 @@ static void simulation_asks_for_every_token_once(void **state)
 {
     (void)state;
     rv_activation_record a = record_of("The| cat^3| sat|");
-    rv_prompt p = {0};
+    rv_conversation p = {0};
     rv_pieces pieces;
     assert_int_equal(rv_prompt_simulate(&p, &pieces, "cats", &a, NULL), RV_OK);
     assert_int_equal(pieces.count, 3);
@@ -168,12 +168,12 @@ static void simulation_asks_for_every_token_once(void **state)
     assert_string_equal(pieces.items[1], "unknown\n cat\t");
     assert_holds(last_of(&p), "fires on: cats");
     assert_lacks(last_of(&p), "3"); // the truth is not told
-    rv_prompt_release(&p);
+    rv_conversation_release(&p);
     rv_pieces_release(&pieces);
     assert_int_equal(rv_prompt_simulate_text(&p, "", &a, NULL), RV_OK);
     assert_holds(last_of(&p), "Its 3 tokens: [The] [ cat] [ sat]\n");
     assert_holds(last_of(&p), "nothing is known");
-    rv_prompt_release(&p);
+    rv_conversation_release(&p);
     rv_activation_record_release(&a);
 }
 
@@ -185,10 +185,10 @@ static void judges_see_marked_texts(void **state)
     assert_int_equal(rv_mark_active(marked, &a, 10), 2);
     char *text = rv_record_text(&a, marked);
     assert_string_equal(text, "The<< cat sat>> on the mat");
-    rv_prompt p = {0};
+    rv_conversation p = {0};
     assert_int_equal(rv_prompt_fuzz(&p, "cats", &text, 1, NULL), RV_OK);
     assert_holds(last_of(&p), "Explanation: cats\n\n1: The<< cat sat>> on the mat\n");
-    rv_prompt_release(&p);
+    rv_conversation_release(&p);
     free(text);
     size_t times[6] = {0};
     for (uint64_t seed = 0; seed < 400; seed++) {

@@ -83,13 +83,13 @@ static rv_status adapt(json_t **out, const bool *learnt, const json_t *meant,
         json_object_del(sent, "top_logprobs");
     }
     if (status == RV_OK && learnt[NO_SYSTEM]) {
-        rv_prompt folded;
-        status = rv_prompt_fold(&folded, request->messages, request->message_count, err);
+        rv_conversation folded;
+        status = rv_conversation_fold(&folded, request->messages, request->message_count, err);
         if (status == RV_OK &&
             json_object_set_new(sent, "messages",
                                 make_messages(folded.messages, folded.count)) != 0)
             status = rv_fail_memory(err, 1);
-        rv_prompt_release(&folded);
+        rv_conversation_release(&folded);
     }
     *out = sent;
     return status;

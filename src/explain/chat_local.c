@@ -8,8 +8,8 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "explain/evidence.h"
-#include "explain/prompt.h"
 #include "model/pass.h"
+#include "subject/chat.h"
 #include "subject/ends.h"
 
 enum {
@@ -31,9 +31,7 @@ typedef struct memory {
 
 typedef struct local {
     rv_model *model;
-    bool plain;      /* no chat template that we know */
-    bool folds;      /* one that takes no system message */
-    bool adds_space; /* the tokenizer puts a space before whatever it encodes */
+    rv_chat_encoder encoder;
     rv_pass *pass;
     size_t room;         /* positions of the pass and of each cache */
     memory talks[TALKS]; /* explaining and simulating alternate: neither is read anew */
@@ -43,140 +41,6 @@ typedef struct local {
     rv_progress_fn progress;
     void *progress_context;
 } local;
-
-/* ---- encoding -------------------------------------------------------------------------------- */
-/* Plain text that goes on where other text ended. */
-static rv_status encode_plain(rv_ids *out, const local *l, const char *text, rv_error *err)
-{
-    const rv_tokenizer *tok = l->model->tokenizer;
-    if (!l->adds_space)
-        return rv_tokenizer_encode(tok, text, strlen(text), RV_ENCODE_PLAIN, out, err);
-    rv_text marked = {0};
-    rv_ids ids = {0};
-    rv_text_printf(&marked, "\n%s",
-                   text); // a line break keeps the space away; both are cut off
-    rv_status status = marked.failed ? rv_fail_memory(err, strlen(text))
-                                     : rv_tokenizer_encode(tok, marked.bytes, marked.length,
-                                                           RV_ENCODE_PLAIN, &ids, err);
-    size_t first = 0;
-    for (bool seen = false; first < ids.count && !seen; first++) {
-        size_t length;
-        const char *bytes = rv_token_bytes(tok, ids.items[first], &length);
-        seen = bytes && memchr(bytes, '\n', length);
-    }
-    for (; status == RV_OK && first < ids.count; first++)
-        status = rv_ids_push(out, ids.items[first], err);
-    rv_ids_release(&ids);
-    rv_text_release(&marked);
-    return status;
-}
-
-static rv_status find_space(local *l, rv_error *err)
-{
-    rv_ids ids = {0};
-    size_t length;
-    RV_TRY(rv_tokenizer_encode(l->model->tokenizer, "a", 1, RV_ENCODE_PLAIN, &ids, err));
-    const char *bytes =
-        ids.count ? rv_token_bytes(l->model->tokenizer, ids.items[0], &length) : NULL;
-    l->adds_space = bytes && length && *bytes == ' ';
-    rv_ids_release(&ids);
-    return RV_OK;
-}
-
-/* The template around marks that stand for the contents. */
-static rv_status render(rv_text *out, const local *l, const rv_chat_message *messages,
-                        size_t count, rv_error *err)
-{
-    rv_chat_message *marked;
-    char(*marks)[24];
-    RV_TRY(RV_NEW(marked, count, err));
-    rv_status status = RV_NEW(marks, count, err);
-    for (size_t i = 0; status == RV_OK && i < count; i++) {
-        snprintf(marks[i], sizeof marks[i], "\x01%zu\x01", i);
-        marked[i] = (rv_chat_message){messages[i].role, marks[i]};
-    }
-    if (status == RV_OK)
-        status = rv_chat_render(l->model->tokenizer, marked, count, true, out, err);
-    free(marks);
-    free(marked);
-    return status;
-}
-
-/* Template parts with their special tokens, contents without. */
-static rv_status encode_rendered(rv_ids *out, const local *l, const rv_text *rendered,
-                                 const rv_chat_message *messages, size_t count, rv_error *err)
-{
-    const char *p = rendered->bytes, *end = p + rendered->length;
-    while (p < end) {
-        const char *mark = memchr(p, '\x01', (size_t)(end - p));
-        size_t length = mark ? (size_t)(mark - p) : (size_t)(end - p);
-        if (length)
-            RV_TRY(rv_tokenizer_encode(l->model->tokenizer, p, length, RV_ENCODE_SPECIAL, out,
-                                       err));
-        if (!mark) break;
-        size_t i = strtoul(mark + 1, (char **)&p, 10);
-        if (i >= count || *p++ != '\x01')
-            return rv_fail(err, RV_ERR_UNSUPPORTED,
-                           "%s: the chat template changes what is said", l->model->name);
-        RV_TRY(encode_plain(out, l, messages[i].content, err));
-    }
-    return RV_OK;
-}
-
-/* For a model that only goes on with texts. */
-static rv_status encode_as_text(rv_ids *out, const local *l, const rv_chat_message *messages,
-                                size_t count, rv_error *err)
-{
-    int32_t first = l->model->bos;
-    if (first < 0) first = rv_tokenizer_special(l->model->tokenizer).separator;
-    if (first >= 0) RV_TRY(rv_ids_push(out, first, err));
-    rv_text text = {0};
-    for (size_t i = 0; i < count; i++) {
-        const char *role = messages[i].role;
-        rv_text_puts(&text, strcmp(role, "user") == 0        ? "### Question\n"
-                            : strcmp(role, "assistant") == 0 ? "### Answer\n"
-                                                             : "");
-        rv_text_puts(&text, messages[i].content);
-        rv_text_puts(&text, "\n\n");
-    }
-    rv_text_puts(&text, "### Answer\n");
-    rv_status status =
-        text.failed ? rv_fail_memory(err, 1) : encode_plain(out, l, text.bytes, err);
-    rv_text_release(&text);
-    return status;
-}
-
-static rv_status encode_chat(rv_ids *out, const local *l, const rv_chat_message *messages,
-                             size_t count, rv_error *err)
-{
-    if (l->plain) return encode_as_text(out, l, messages, count, err);
-    rv_text rendered = {0};
-    rv_prompt folded = {0};
-    rv_status status = RV_OK;
-    if (l->folds) {
-        RV_GOTO(rv_prompt_fold(&folded, messages, count, err));
-        messages = folded.messages;
-        count = folded.count;
-    }
-    RV_GOTO(render(&rendered, l, messages, count, err));
-    status = encode_rendered(out, l, &rendered, messages, count, err);
-done:
-    rv_prompt_release(&folded);
-    rv_text_release(&rendered);
-    return status;
-}
-
-/* Whether the template takes what we say: system, user, assistant, user. */
-static bool knows_template(const local *l)
-{
-    static const rv_chat_message talk[] = {
-        {"system", "a"}, {"user", "b"}, {"assistant", "c"}, {"user", "d"}};
-    rv_ids ids = {0};
-    bool knows = rv_tokenizer_chat_template(l->model->tokenizer) &&
-                 encode_chat(&ids, l, talk, 4, NULL) == RV_OK;
-    rv_ids_release(&ids);
-    return knows;
-}
 
 /* ---- running --------------------------------------------------------------------------------- */
 static void forget(local *l)
@@ -296,7 +160,7 @@ static int32_t draw(const local *l, const rv_chat_request *request, uint32_t ste
 /* Where a model that only goes on with texts starts to ask the next question itself. */
 static bool ends_answer(const local *l, rv_text *text)
 {
-    char *next = l->plain && text->bytes ? strstr(text->bytes, "\n###") : NULL;
+    char *next = l->encoder.plain && text->bytes ? strstr(text->bytes, "\n###") : NULL;
     if (next) {
         *next = '\0';
         text->length = (size_t)(next - text->bytes);
@@ -340,7 +204,7 @@ static rv_status local_complete(void *self, rv_chat_answer *out, const rv_chat_r
     rv_ids ids = {0};
     rv_text text = {0};
     rv_status status = RV_OK;
-    RV_GOTO(encode_chat(&ids, l, request->messages, request->message_count, err));
+    RV_GOTO(rv_chat_encode(&ids, &l->encoder, request->messages, request->message_count, err));
     RV_GOTO(make_room(l, ids.count + request->max_tokens, err));
     out->prompt_tokens = ids.count;
     RV_GOTO(generate(l, &text, &ids, request, &out->answer_tokens, err));
@@ -369,16 +233,17 @@ typedef struct probing {
 static rv_status encode_probe(probing *p, rv_error *err)
 {
     const rv_chat_probe *probe = p->probe;
-    RV_TRY(encode_chat(&p->ids, p->l, probe->messages, probe->message_count, err));
+    RV_TRY(rv_chat_encode(&p->ids, &p->l->encoder, probe->messages, probe->message_count, err));
     RV_TRY(RV_NEW(p->ends, probe->piece_count, err));
     for (size_t i = 0; i < probe->piece_count; i++) {
-        RV_TRY(encode_plain(&p->ids, p->l, probe->pieces[i], err));
+        RV_TRY(rv_chat_encode_plain(&p->ids, &p->l->encoder, probe->pieces[i], err));
         p->ends[i] = p->ids.count - 1;
     }
     RV_TRY(RV_NEW(p->candidates, probe->candidate_count, err));
     for (size_t c = 0; c < probe->candidate_count; c++) {
         rv_ids ids = {0};
-        rv_status status = encode_plain(&ids, p->l, probe->candidates[c], err);
+        rv_status status =
+            rv_chat_encode_plain(&ids, &p->l->encoder, probe->candidates[c], err);
         if (status == RV_OK && (ids.count == 0 || ids.count > CANDIDATE_TOKENS))
             status = rv_fail(err, RV_ERR_UNSUPPORTED,
                              "%s: \"%s\": expected 1 or 2 tokens, found %zu", p->l->model->name,
@@ -512,14 +377,12 @@ rv_status rv_chat_open_local(rv_chat **out, rv_model *model, const rv_chat_optio
     l->progress_context = options->progress_context;
     rv_status status =
         RV_NEW(l->logits, LOGIT_ROWS * model->transformer->config.vocabulary, err);
-    if (status == RV_OK) status = find_space(l, err);
+    if (status == RV_OK) status = rv_chat_encoder_init(&l->encoder, model, err);
     if (status != RV_OK) {
         local_close(l);
         return status;
     }
-    l->folds = !knows_template(l);
-    l->plain = l->folds && !knows_template(l);
     snprintf(shown, sizeof shown, "%.200s%s", model->name,
-             l->plain ? " (no chat template)" : "");
+             l->encoder.plain ? " (no chat template)" : "");
     return rv_chat_open(out, &local_backend, l, shown, options, err);
 }

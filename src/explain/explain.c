@@ -90,7 +90,7 @@ static rv_status add_given(job *j, rv_error *err)
 }
 
 /* Asks `count` times and adds what is new. */
-static rv_status propose(job *j, const rv_prompt *prompt, size_t count, unsigned revision,
+static rv_status propose(job *j, const rv_conversation *prompt, size_t count, unsigned revision,
                          rv_error *err)
 {
     for (size_t i = 0; i < count; i++) {
@@ -186,7 +186,7 @@ static double mistake_size(const rv_simulated *pair, double maximum)
 }
 
 /* Adds the texts on which the simulation was most wrong, and asks again. */
-static rv_status ask_again(job *j, rv_prompt *prompt, const char *explanation,
+static rv_status ask_again(job *j, rv_conversation *prompt, const char *explanation,
                            const rv_record_view *tried, rv_error *err)
 {
     enum { SHOWN = 3 };
@@ -211,7 +211,8 @@ static rv_status ask_again(job *j, rv_prompt *prompt, const char *explanation,
     return status == RV_OK ? propose(j, prompt, j->params->revisions, 1, err) : status;
 }
 
-static rv_status revise(job *j, rv_prompt *prompt, const rv_record_view *dreams, rv_error *err)
+static rv_status revise(job *j, rv_conversation *prompt, const rv_record_view *dreams,
+                        rv_error *err)
 {
     const rv_explanation *best = rv_explained_choice(j->out);
     const rv_record_view *tried = dreams->count ? dreams : &j->splits.calibration;
@@ -267,7 +268,7 @@ static rv_status pick_quantiles(rv_record_view *out, const rv_evidence *e, rv_er
 
 static rv_status run(job *j, const rv_record_view *dreams, rv_error *err)
 {
-    rv_prompt prompt = {0};
+    rv_conversation prompt = {0};
     rv_record_view none = {0}, quantiles = {0};
     const rv_evidence *e = j->evidence;
     if (j->params->from_corpus) RV_TRY(pick_quantiles(&quantiles, e, err));
@@ -294,7 +295,7 @@ static rv_status run(job *j, const rv_record_view *dreams, rv_error *err)
     RV_GOTO(score_all(j, err));
     j->out->complete = true;
 done:
-    rv_prompt_release(&prompt);
+    rv_conversation_release(&prompt);
     free(quantiles.items);
     return status;
 }

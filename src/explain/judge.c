@@ -100,7 +100,7 @@ rv_status rv_exam_fuzz(rv_exam *out, const rv_record_view *records, double maxim
 }
 
 /* ---- verdicts -------------------------------------------------------------------------------- */
-static rv_status prompt_for(rv_prompt *out, rv_judgement kind, const char *explanation,
+static rv_status prompt_for(rv_conversation *out, rv_judgement kind, const char *explanation,
                             char *const *texts, size_t count, rv_error *err)
 {
     return kind == RV_JUDGE_DETECTION ? rv_prompt_detect(out, explanation, texts, count, err)
@@ -115,11 +115,11 @@ static rv_status judge_exactly(rv_classified *out, bool *answered, rv_chat *chat
     static const char *const verdicts[] = {"0", "1"};
     char *const pieces[] = {(char *)"1: "};
     double logprobs[2], probability[2];
-    rv_prompt prompt = {0};
+    rv_conversation prompt = {0};
     rv_status status = prompt_for(&prompt, kind, explanation, text, 1, err);
     rv_chat_probe probe = {prompt.messages, prompt.count, pieces, 1, verdicts, 2};
     if (status == RV_OK) status = rv_chat_probe_run(chat, logprobs, &probe, err);
-    rv_prompt_release(&prompt);
+    rv_conversation_release(&prompt);
     *answered = status == RV_OK && rv_renormalise(probability, logprobs, 2);
     if (!*answered) return status;
     out->probability = probability[1];
@@ -132,7 +132,7 @@ static rv_status judge_written(rv_found *found, double *probability, rv_chat *ch
                                rv_judgement kind, const char *explanation, char *const *texts,
                                size_t count, size_t extra_tokens, rv_error *err)
 {
-    rv_prompt prompt = {0};
+    rv_conversation prompt = {0};
     rv_chat_answer answer = {0};
     rv_status status = RV_OK;
     RV_GOTO(prompt_for(&prompt, kind, explanation, texts, count, err));
@@ -152,7 +152,7 @@ static rv_status judge_written(rv_found *found, double *probability, rv_chat *ch
     }
 done:
     rv_chat_answer_release(&answer);
-    rv_prompt_release(&prompt);
+    rv_conversation_release(&prompt);
     return status;
 }
 
@@ -193,7 +193,7 @@ static rv_measure rating_of(const double *logprobs)
     return (rv_measure){.defined = true, .value = expected / (RV_RATINGS - 1)};
 }
 
-static rv_status rate_exactly(rv_measure *out, rv_chat *chat, const rv_prompt *prompt,
+static rv_status rate_exactly(rv_measure *out, rv_chat *chat, const rv_conversation *prompt,
                               rv_error *err)
 {
     static const char *const ratings[RV_RATINGS] = {"1", "2", "3", "4", "5"};
@@ -205,7 +205,7 @@ static rv_status rate_exactly(rv_measure *out, rv_chat *chat, const rv_prompt *p
     return RV_OK;
 }
 
-static rv_status rate_written(rv_measure *out, rv_chat *chat, const rv_prompt *prompt,
+static rv_status rate_written(rv_measure *out, rv_chat *chat, const rv_conversation *prompt,
                               size_t extra_tokens, rv_error *err)
 {
     rv_chat_answer answer;
@@ -231,7 +231,7 @@ rv_status rv_rate(rv_measure *out, rv_chat *chat, const char *explanation,
                   rv_error *err)
 {
     rv_exam shown;
-    rv_prompt prompt = {0};
+    rv_conversation prompt = {0};
     rv_status status = RV_OK;
     *out = (rv_measure){.why = "no text on which the neuron fires"};
     RV_TRY(exam_new(&shown, records->count, err));
@@ -250,7 +250,7 @@ rv_status rv_rate(rv_measure *out, rv_chat *chat, const char *explanation,
     status = rv_chat_can_probe(chat) ? rate_exactly(out, chat, &prompt, err)
                                      : rate_written(out, chat, &prompt, extra_tokens, err);
 done:
-    rv_prompt_release(&prompt);
+    rv_conversation_release(&prompt);
     rv_exam_release(&shown);
     return status;
 }

@@ -5,47 +5,6 @@
 
 #include "base/memory.h"
 
-rv_status rv_prompt_add(rv_prompt *prompt, const char *role, rv_text *content, rv_error *err)
-{
-    char *text = rv_text_take(content);
-    if (!text) return rv_fail_memory(err, 1);
-    rv_status status = rv_grow((void **)&prompt->messages, &prompt->capacity, prompt->count + 1,
-                               sizeof *prompt->messages, err);
-    if (status == RV_OK)
-        prompt->messages[prompt->count++] = (rv_chat_message){role, text};
-    else
-        free(text);
-    return status;
-}
-
-void rv_prompt_release(rv_prompt *prompt)
-{
-    for (size_t i = 0; i < prompt->count; i++) free((char *)prompt->messages[i].content);
-    free(prompt->messages);
-    *prompt = (rv_prompt){0};
-}
-
-rv_status rv_prompt_fold(rv_prompt *out, const rv_chat_message *messages, size_t count,
-                         rv_error *err)
-{
-    rv_text folded = {0};
-    rv_status status = RV_OK;
-    *out = (rv_prompt){0};
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(messages[i].role, "system") == 0)
-            rv_text_printf(&folded, "%s\n\n", messages[i].content);
-    for (size_t i = 0; status == RV_OK && i < count; i++) {
-        if (strcmp(messages[i].role, "system") == 0) continue;
-        rv_text said = {0};
-        if (strcmp(messages[i].role, "user") == 0) said = folded, folded = (rv_text){0};
-        rv_text_puts(&said, messages[i].content);
-        status = rv_prompt_add(out, messages[i].role, &said, err);
-    }
-    if (status == RV_OK && folded.length) status = rv_prompt_add(out, "user", &folded, err);
-    rv_text_release(&folded);
-    return status;
-}
-
 void rv_prompt_print(rv_text *out, const rv_chat_message *messages, size_t count)
 {
     for (size_t i = 0; i < count; i++)

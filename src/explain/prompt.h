@@ -13,22 +13,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "explain/evidence.h"
-#include "template/chat.h"
-
-/* A conversation. Zero-initialised is empty; contents are owned, roles are static. */
-typedef struct rv_prompt {
-    rv_chat_message *messages;
-    size_t count, capacity;
-} rv_prompt;
-
-/* Takes the content over and leaves it empty, also when it fails. */
-rv_status rv_prompt_add(rv_prompt *prompt, const char *role, rv_text *content, rv_error *err);
-void rv_prompt_release(rv_prompt *prompt);
-
-/* The same conversation for a model that takes no system messages: they stand in front of what the user
- * first says. *out is to be released in any case. */
-rv_status rv_prompt_fold(rv_prompt *out, const rv_chat_message *messages, size_t count,
-                         rv_error *err);
+#include "template/conversation.h"
 
 /* "[user]\n...\n\n[assistant]\n...": for people. */
 void rv_prompt_print(rv_text *out, const rv_chat_message *messages, size_t count);
@@ -53,7 +38,7 @@ typedef struct rv_shown {
     const rv_token_weights *promoted, *suppressed;
 } rv_shown;
 
-rv_status rv_prompt_explain(rv_prompt *out, rv_style style, const rv_shown *shown,
+rv_status rv_prompt_explain(rv_conversation *out, rv_style style, const rv_shown *shown,
                             rv_error *err);
 
 /* A text on which the explanation was wrong: what it made the simulator expect, 0..10. */
@@ -64,7 +49,7 @@ typedef struct rv_counterexample {
 
 /* Goes on with an rv_prompt_explain conversation: the answer that it got, the texts that
  * contradict it, and the question for a better one. maximum: the activation that counts as 10. */
-rv_status rv_prompt_revise(rv_prompt *prompt, const char *explanation,
+rv_status rv_prompt_revise(rv_conversation *prompt, const char *explanation,
                            const rv_counterexample *wrong, size_t count, double maximum,
                            rv_error *err);
 
@@ -78,26 +63,26 @@ void rv_pieces_release(rv_pieces *pieces);
 
 /* One pass for all tokens: behind piece i (as many as tokens) the probabilities of "0".."10" are
  * the simulated activation of token i; the piece after it says "unknown". */
-rv_status rv_prompt_simulate(rv_prompt *out, rv_pieces *pieces, const char *explanation,
+rv_status rv_prompt_simulate(rv_conversation *out, rv_pieces *pieces, const char *explanation,
                              const rv_activation_record *record, rv_error *err);
 
 /* All at once as text: numbered tokens in, "number token level" lines out. */
-rv_status rv_prompt_simulate_text(rv_prompt *out, const char *explanation,
+rv_status rv_prompt_simulate_text(rv_conversation *out, const char *explanation,
                                   const rv_activation_record *record, rv_error *err);
 
 /* ---- asking for a judgement ------------------------------------------------------------------ */
 /* Does the neuron fire anywhere in each of the texts? Answer: "1: yes" lines. */
-rv_status rv_prompt_detect(rv_prompt *out, const char *explanation, char *const *texts,
+rv_status rv_prompt_detect(rv_conversation *out, const char *explanation, char *const *texts,
                            size_t count, rv_error *err);
 
 /* Are the marked tokens of each text those that it fires on? */
-rv_status rv_prompt_fuzz(rv_prompt *out, const char *explanation, char *const *texts,
+rv_status rv_prompt_fuzz(rv_conversation *out, const char *explanation, char *const *texts,
                          size_t count, rv_error *err);
 
 enum { RV_RATINGS = 5 }; /* 1: describes nothing of it .. 5: all of it and nothing else */
 
 /* How well does the explanation describe the marked tokens of all texts together? */
-rv_status rv_prompt_rate(rv_prompt *out, const char *explanation, char *const *texts,
+rv_status rv_prompt_rate(rv_conversation *out, const char *explanation, char *const *texts,
                          size_t count, rv_error *err);
 
 /* ---- texts ----------------------------------------------------------------------------------- */

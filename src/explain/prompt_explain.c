@@ -190,7 +190,7 @@ static rv_status print_shown(rv_text *out, rv_style style, const rv_shown *shown
     return RV_OK;
 }
 
-static rv_status add_lesson(rv_prompt *out, rv_style style, const rv_lesson *lesson,
+static rv_status add_lesson(rv_conversation *out, rv_style style, const rv_lesson *lesson,
                             rv_error *err)
 {
     rv_activation_record records[RV_LESSON_TEXTS] = {{0}};
@@ -207,16 +207,16 @@ static rv_status add_lesson(rv_prompt *out, rv_style style, const rv_lesson *les
     rv_token_weights promoted = {weights, 4, 4};
     rv_shown shown = {.corpus = {items, RV_LESSON_TEXTS}, .promoted = &promoted};
     RV_GOTO(print_shown(&text, style, &shown, err));
-    RV_GOTO(rv_prompt_add(out, "user", &text, err));
+    RV_GOTO(rv_conversation_add(out, "user", &text, err));
     rv_text_puts(&text, lesson->explanation);
-    RV_GOTO(rv_prompt_add(out, "assistant", &text, err));
+    RV_GOTO(rv_conversation_add(out, "assistant", &text, err));
 done:
     for (size_t i = 0; i < RV_LESSON_TEXTS; i++) rv_activation_record_release(&records[i]);
     rv_text_release(&text);
     return status;
 }
 
-rv_status rv_prompt_explain(rv_prompt *out, rv_style style, const rv_shown *shown,
+rv_status rv_prompt_explain(rv_conversation *out, rv_style style, const rv_shown *shown,
                             rv_error *err)
 {
     rv_text text = {0};
@@ -231,11 +231,11 @@ rv_status rv_prompt_explain(rv_prompt *out, rv_style style, const rv_shown *show
             "\n\n%s If the strongest tokens have little in common but the tokens after "
             "them do, the neuron predicts these: then answer \"say ...\".",
             rv_levels_explained);
-    RV_GOTO(rv_prompt_add(out, "system", &text, err));
+    RV_GOTO(rv_conversation_add(out, "system", &text, err));
     for (size_t i = 0; i < rv_lesson_count; i++)
         RV_GOTO(add_lesson(out, style, &rv_lessons[i], err));
     RV_GOTO(print_shown(&text, style, shown, err));
-    RV_GOTO(rv_prompt_add(out, "user", &text, err));
+    RV_GOTO(rv_conversation_add(out, "user", &text, err));
 done:
     rv_text_release(&text);
     return status;
@@ -265,14 +265,14 @@ static rv_status print_contradiction(rv_text *out, const rv_counterexample *wron
     return status;
 }
 
-rv_status rv_prompt_revise(rv_prompt *prompt, const char *explanation,
+rv_status rv_prompt_revise(rv_conversation *prompt, const char *explanation,
                            const rv_counterexample *wrong, size_t count, double maximum,
                            rv_error *err)
 {
     rv_text text = {0};
     rv_status status = RV_OK;
     rv_text_puts(&text, explanation);
-    RV_GOTO(rv_prompt_add(prompt, "assistant", &text, err));
+    RV_GOTO(rv_conversation_add(prompt, "assistant", &text, err));
     rv_text_puts(&text,
                  "That explanation was put to the test: a reader who knew nothing else had "
                  "to foresee the activations. On these texts it led the reader astray. "
@@ -283,7 +283,7 @@ rv_status rv_prompt_revise(rv_prompt *prompt, const char *explanation,
     rv_text_puts(&text, "\nFind a phrase that fits these texts and the earlier ones. It may be "
                         "narrower, wider, or another one altogether.");
     rv_text_puts(&text, question);
-    RV_GOTO(rv_prompt_add(prompt, "user", &text, err));
+    RV_GOTO(rv_conversation_add(prompt, "user", &text, err));
 done:
     rv_text_release(&text);
     return status;

@@ -11,21 +11,22 @@ static void print_numbered(rv_text *out, const char *explanation, char *const *t
 }
 
 /* A worked example, then the question. */
-static rv_status ask(rv_prompt *out, const char *task, const char *example, const char *answer,
-                     const char *explanation, char *const *texts, size_t count, rv_error *err)
+static rv_status ask(rv_conversation *out, const char *task, const char *example,
+                     const char *answer, const char *explanation, char *const *texts,
+                     size_t count, rv_error *err)
 {
     rv_text text = {0};
     rv_text_puts(&text, task);
-    RV_TRY(rv_prompt_add(out, "system", &text, err));
+    RV_TRY(rv_conversation_add(out, "system", &text, err));
     rv_text_puts(&text, example);
-    RV_TRY(rv_prompt_add(out, "user", &text, err));
+    RV_TRY(rv_conversation_add(out, "user", &text, err));
     rv_text_puts(&text, answer);
-    RV_TRY(rv_prompt_add(out, "assistant", &text, err));
+    RV_TRY(rv_conversation_add(out, "assistant", &text, err));
     print_numbered(&text, explanation, texts, count);
-    return rv_prompt_add(out, "user", &text, err);
+    return rv_conversation_add(out, "user", &text, err);
 }
 
-rv_status rv_prompt_detect(rv_prompt *out, const char *explanation, char *const *texts,
+rv_status rv_prompt_detect(rv_conversation *out, const char *explanation, char *const *texts,
                            size_t count, rv_error *err)
 {
     return ask(
@@ -41,7 +42,7 @@ rv_status rv_prompt_detect(rv_prompt *out, const char *explanation, char *const 
         "1: 1\n2: 0\n3: 1", explanation, texts, count, err);
 }
 
-rv_status rv_prompt_fuzz(rv_prompt *out, const char *explanation, char *const *texts,
+rv_status rv_prompt_fuzz(rv_conversation *out, const char *explanation, char *const *texts,
                          size_t count, rv_error *err)
 {
     return ask(
@@ -58,7 +59,7 @@ rv_status rv_prompt_fuzz(rv_prompt *out, const char *explanation, char *const *t
         "1: 1\n2: 0\n3: 1", explanation, texts, count, err);
 }
 
-rv_status rv_prompt_rate(rv_prompt *out, const char *explanation, char *const *texts,
+rv_status rv_prompt_rate(rv_conversation *out, const char *explanation, char *const *texts,
                          size_t count, rv_error *err)
 {
     return ask(

@@ -20,14 +20,14 @@ static void print_neuron(rv_text *out, const char *explanation)
 
 /* The assistant's part of an example: unknown levels first, then known ones, so that the format is
  * learnt with both. */
-static rv_status add_shown_lesson(rv_prompt *out, const rv_lesson *lesson, rv_error *err)
+static rv_status add_shown_lesson(rv_conversation *out, const rv_lesson *lesson, rv_error *err)
 {
     rv_text text = {0};
     rv_status status = RV_OK;
     for (size_t t = 0; t < RV_LESSON_TEXTS; t++) {
         rv_activation_record record = {0};
         print_neuron(&text, lesson->explanation);
-        RV_GOTO(rv_prompt_add(out, "user", &text, err));
+        RV_GOTO(rv_conversation_add(out, "user", &text, err));
         RV_GOTO(rv_lesson_record(&record, lesson->texts[t], err));
         for (size_t i = 0; i < record.count; i++) {
             rv_print_token(&text, record.tokens[i]);
@@ -37,7 +37,7 @@ static rv_status add_shown_lesson(rv_prompt *out, const rv_lesson *lesson, rv_er
                 rv_text_printf(&text, "\t%.0f\n", record.activations[i]);
         }
         rv_activation_record_release(&record);
-        RV_GOTO(rv_prompt_add(out, "assistant", &text, err));
+        RV_GOTO(rv_conversation_add(out, "assistant", &text, err));
     }
 done:
     rv_text_release(&text);
@@ -59,7 +59,7 @@ static rv_status make_pieces(rv_pieces *out, const rv_activation_record *record,
     return RV_OK;
 }
 
-rv_status rv_prompt_simulate(rv_prompt *out, rv_pieces *pieces, const char *explanation,
+rv_status rv_prompt_simulate(rv_conversation *out, rv_pieces *pieces, const char *explanation,
                              const rv_activation_record *record, rv_error *err)
 {
     rv_text text = {0};
@@ -69,11 +69,11 @@ rv_status rv_prompt_simulate(rv_prompt *out, rv_pieces *pieces, const char *expl
                    "%s\n\n%s You write every token, a tab, and its activation, or \"unknown\" "
                    "where it is not to be told.",
                    task, rv_levels_explained);
-    RV_GOTO(rv_prompt_add(out, "system", &text, err));
+    RV_GOTO(rv_conversation_add(out, "system", &text, err));
     for (size_t i = 0; i < rv_lesson_count; i++)
         RV_GOTO(add_shown_lesson(out, &rv_lessons[i], err));
     print_neuron(&text, explanation);
-    RV_GOTO(rv_prompt_add(out, "user", &text, err));
+    RV_GOTO(rv_conversation_add(out, "user", &text, err));
     RV_GOTO(make_pieces(pieces, record, err));
 done:
     rv_text_release(&text);
@@ -82,7 +82,7 @@ done:
 }
 
 /* ---- as text --------------------------------------------------------------------------------- */
-static rv_status add_numbered(rv_prompt *out, const char *explanation,
+static rv_status add_numbered(rv_conversation *out, const char *explanation,
                               const rv_activation_record *record, rv_error *err)
 {
     rv_text text = {0};
@@ -98,10 +98,11 @@ static rv_status add_numbered(rv_prompt *out, const char *explanation,
         rv_text_putc(&text, ']');
     }
     rv_text_puts(&text, "\nNumber, token and activation:");
-    return rv_prompt_add(out, "user", &text, err);
+    return rv_conversation_add(out, "user", &text, err);
 }
 
-static rv_status add_numbered_lesson(rv_prompt *out, const rv_lesson *lesson, rv_error *err)
+static rv_status add_numbered_lesson(rv_conversation *out, const rv_lesson *lesson,
+                                     rv_error *err)
 {
     rv_activation_record record;
     rv_text text = {0};
@@ -112,13 +113,13 @@ static rv_status add_numbered_lesson(rv_prompt *out, const rv_lesson *lesson, rv
         rv_print_token(&text, record.tokens[i]);
         rv_text_printf(&text, "\t%.0f\n", record.activations[i]);
     }
-    if (status == RV_OK) status = rv_prompt_add(out, "assistant", &text, err);
+    if (status == RV_OK) status = rv_conversation_add(out, "assistant", &text, err);
     rv_text_release(&text);
     rv_activation_record_release(&record);
     return status;
 }
 
-rv_status rv_prompt_simulate_text(rv_prompt *out, const char *explanation,
+rv_status rv_prompt_simulate_text(rv_conversation *out, const char *explanation,
                                   const rv_activation_record *record, rv_error *err)
 {
     rv_text text = {0};
@@ -128,7 +129,7 @@ rv_status rv_prompt_simulate_text(rv_prompt *out, const char *explanation,
         "any out: its number, a tab, the token, a tab, and its activation. Write "
         "nothing else.",
         task, rv_levels_explained);
-    RV_TRY(rv_prompt_add(out, "system", &text, err));
+    RV_TRY(rv_conversation_add(out, "system", &text, err));
     for (size_t i = 0; i < rv_lesson_count; i++)
         RV_TRY(add_numbered_lesson(out, &rv_lessons[i], err));
     return add_numbered(out, explanation, record, err);

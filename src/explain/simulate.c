@@ -57,7 +57,7 @@ static rv_status simulate_exactly(rv_simulation *out, rv_chat *chat, const char 
 {
     static const char *const levels[LEVELS] = {"0", "1", "2", "3", "4", "5",
                                                "6", "7", "8", "9", "10"};
-    rv_prompt prompt = {0};
+    rv_conversation prompt = {0};
     rv_pieces pieces = {0};
     double *logprobs = NULL;
     rv_status status = RV_OK;
@@ -70,7 +70,7 @@ static rv_status simulate_exactly(rv_simulation *out, rv_chat *chat, const char 
         out->read += weigh(out, i, logprobs + i * LEVELS);
 done:
     free(logprobs);
-    rv_prompt_release(&prompt);
+    rv_conversation_release(&prompt);
     rv_pieces_release(&pieces);
     return status;
 }
@@ -144,7 +144,7 @@ static rv_status simulate_written(rv_simulation *out, rv_chat *chat, rv_simulato
                                   const char *explanation, const rv_activation_record *record,
                                   size_t extra_tokens, rv_error *err)
 {
-    rv_prompt prompt = {0};
+    rv_conversation prompt = {0};
     rv_chat_answer answer = {0};
     rv_found *found = NULL;
     rv_status status = RV_OK;
@@ -167,7 +167,7 @@ static rv_status simulate_written(rv_simulation *out, rv_chat *chat, rv_simulato
 done:
     free(found);
     rv_chat_answer_release(&answer);
-    rv_prompt_release(&prompt);
+    rv_conversation_release(&prompt);
     return status;
 }
 
