@@ -14,7 +14,7 @@ SONAME   := libreverie.so.$(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$
 
 PACKAGES := jansson libpcre2-8 libcurl libcrypto libpng zlib libutf8proc
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-            -Wno-unknown-pragmas $(if $(WERROR),-Werror)
+            -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 # memcpy of no bytes from nowhere is harmless (and allowed by C2y): nonnull-attribute would complain.
 SANITIZED := -fsanitize=$(SANITIZE) -fno-sanitize=nonnull-attribute -fno-sanitize-recover=all
 OPTIMISE := $(if $(SANITIZE),-O1 -g1 -fno-omit-frame-pointer $(SANITIZED),-O2 -g)

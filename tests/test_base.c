@@ -64,9 +64,9 @@ static void errors_never_command_a_terminal(void **state)
     rv_fail(&err, RV_ERR_FORMAT,
             "found \"\033[2J\a\n\xC2\x9B"
             "1m caf\xC3\xA9\x7F\"");
-    assert_string_equal(err.message, "found \"?[2J????1m caf\xC3\xA9?\"");
+    assert_string_equal(err.message, "found \"?[2J???1m caf\xC3\xA9?\"");
     rv_context(&err, RV_ERR_FORMAT, "a\033c");
-    assert_string_equal(err.message, "a?c: found \"?[2J????1m caf\xC3\xA9?\"");
+    assert_string_equal(err.message, "a?c: found \"?[2J???1m caf\xC3\xA9?\"");
 }
 
 static void errors_carry_context(void **state)
@@ -217,6 +217,42 @@ static void secrets_are_blotted_out_however_they_are_written(void **state)
     assert_int_equal(rv_redact(word, strlen(word), "word", 4), 0);
 }
 
+static void what_commands_is_tamed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given, *line, *lines;
+    } cases[] = {
+        {"plain, h\xC3\xA9, \xE6\xBC\xA2, \xF0\x9F\x8E\x89",
+         "plain, h\xC3\xA9, \xE6\xBC\xA2, \xF0\x9F\x8E\x89",
+         "plain, h\xC3\xA9, \xE6\xBC\xA2, \xF0\x9F\x8E\x89"},
+        {"a\nb\tc\rd\033[2Je\177", "a?b?c?d?[2Je?", "a\nb\tc?d?[2Je?"},
+        {"\xC2\x80\xC2\x9B\xC2\xA0", "??\xC2\xA0", "??\xC2\xA0"},
+        {"\xE2\x80\xAE|\xE2\x81\xA6|\xE2\x80\x8F|\xD8\x9C|\xE2\x80\xA8", "?|?|?|?|?",
+         "?|?|?|?|?"},
+        {"\x9B\xFF\xE2\x80", "????", "????"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int lines = 0; lines < 2; lines++) {
+            char text[64];
+            strcpy(text, cases[i].given);
+            text[rv_tame(text, strlen(text), lines)] = '\0';
+            assert_string_equal(text, lines ? cases[i].lines : cases[i].line);
+        }
+}
+
+static void words_are_quoted_for_a_shell(void **state)
+{
+    (void)state;
+    const char *const words[] = {"reverie", "-L5.N1", "",        "it's", "a b",
+                                 "$x",      "~",      "a\nb'\\", "\xFF"};
+    char *line;
+    assert_int_equal(rv_shell_line(&line, words, sizeof words / sizeof words[0], NULL), RV_OK);
+    assert_string_equal(
+        line, "reverie -L5.N1 '' 'it'\\''s' 'a b' '$x' '~' $'a\\012b\\'\\\\' $'\\377'");
+    free(line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +266,8 @@ int main(void)
         cmocka_unit_test(allocation_refuses_overflow),
         cmocka_unit_test(private_files_are_the_users_alone),
         cmocka_unit_test(a_full_device_fails_and_stays_a_device),
+        cmocka_unit_test(what_commands_is_tamed),
+        cmocka_unit_test(words_are_quoted_for_a_shell),
         cmocka_unit_test(shuffled_orders_are_equally_frequent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

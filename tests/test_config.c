@@ -110,7 +110,7 @@ static void strangers_are_refused(void **state)
 {
     (void)state;
     refuses("model_type", "\"perceptron\"", "found \"perceptron\"");
-    refuses("model_type", "\"\\u001b[2J\\u009b\\n\"", "found \"?[2J???\"");
+    refuses("model_type", "\"\\u001b[2J\\u009b\\n\"", "found \"?[2J??\"");
     refuses("model_type", "3", "found \"(none)\"");
     refuses("hidden_act", "\"softmax\"", "found \"softmax\"");
     refuses("rope_scaling", "{\"rope_type\": \"yarn\"}", "found \"yarn\"");

@@ -27,7 +27,7 @@ expect 2 "unknown 'paint': expected train|dream" paint
 expect 2 "cannot train 'cat': expected classifier, judge or autoencoder" train cat
 expect 2 '--data is needed' train classifier
 expect 1 'expected train-images-idx3-ubyte or' train classifier --data "$folder"
-expect 2 '--class: expected 0 to 9' dream --class 11
+expect 2 '--class: expected a whole number from 0 to 9' dream --class 11
 expect 2 'expected LAYER:INDEX such as relu2:7' dream --unit relu2
 expect 1 "no folder assets/images/cifar" dream --set cifar
 expect 1 "$folder/classifier.safetensors: cannot open" dream --weights "$folder"

@@ -551,6 +551,11 @@ static void tables_are_chosen_by_name_or_environment(void **state)
     assert_string_equal(rv_kernels_select(NULL)->name, "portable");
     assert_int_equal(setenv("REVERIE_KERNELS", "no such table", 1), 0);
     assert_non_null(rv_kernels_select(NULL));
+    const rv_kernels *chosen;
+    rv_error err;
+    assert_int_equal(rv_kernels_choose(&chosen, NULL, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "REVERIE_KERNELS"));
+    assert_int_equal(rv_kernels_choose(&chosen, "portable", &err), RV_OK);
     assert_int_equal(unsetenv("REVERIE_KERNELS"), 0);
     assert_non_null(rv_kernels_select(NULL));
 }

@@ -150,7 +150,7 @@ def wrong_files_are_named(folder, flight):
     check("expected a regular file" in run("report", folder, code=1)[1], "a folder")
     check("usage: reverie report" in run("report", code=2)[1], "no file")
     check("give one of" in run("report", flight, "--json", "--table", code=2)[1], "two forms")
-    check("is a run to read" in run("report", flight, "-o", flight, code=2)[1], "a run is never overwritten")
+    check("is what is read" in run("report", flight, "-o", flight, code=2)[1], "a run is never overwritten")
     if os.path.exists("/dev/full"):
         with open("/dev/full", "w") as full:
             done = subprocess.run([TOOL, "report", flight], stdout=full, stderr=subprocess.PIPE)
@@ -174,7 +174,7 @@ def wrong_files_are_named(folder, flight):
     with open(broken, "wb") as out:
         out.write(b"\x00\x01\xff" * 1000 + b"\n")
     check("broken.jsonl:1: line: expected JSON" in run("report", broken, code=1)[1], "no text at all")
-    check("cannot create" in run("report", flight, "-o", os.path.join(folder, "no", "page.html"), code=1)[1], "no such folder")
+    check("there is no folder" in run("report", flight, "-o", os.path.join(folder, "no", "page.html"), code=1)[1], "no such folder")
 
 
 def transcript(flight, minimal):

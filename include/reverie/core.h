@@ -42,6 +42,14 @@ typedef struct rv_error {
     char message[1024];
 } rv_error;
 
+/* Makes any bytes fit to be shown to a person: controls, characters that turn the direction of writing and what is no
+ * UTF-8 become '?', in place; with `lines` newlines and tabs stay. Returns the new length. */
+RV_API size_t rv_tame(char *bytes, size_t length, bool lines);
+
+/* The words as one line that a shell reads as just these words; *out is malloc'ed. */
+RV_API rv_status rv_shell_line(char **out, const char *const *words, size_t count,
+                               rv_error *err);
+
 /* Long work reports here. `done` of `total` in `unit`s (total 0: unknown). `note` may be NULL.
  * Return false to cancel: the call then ends with RV_ERR_CANCELLED and loses nothing. */
 typedef struct rv_progress {

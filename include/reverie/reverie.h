@@ -25,6 +25,7 @@
 #include "reverie/hub.h"
 #include "reverie/image.h"
 #include "reverie/model.h"
+#include "reverie/output.h"
 #include "reverie/report.h"
 #include "reverie/survey.h"
 

@@ -23,7 +23,8 @@ typedef struct rv_survey_params {
     uint64_t top;           /* places of each neuron at either end */
     bool
         fast; /* in bf16, where the processor is faster at it; values are then good to a hundredth */
-    const char *output; /* made anew; NULL: none */
+    const char *output; /* NULL: none. A survey of the same question is replaced, */
+    bool force;         /* another too, or whatever it holds */
     uint64_t peaks;     /* neurons in the summary */
     rv_progress_fn progress;
     void *progress_context;

@@ -15,15 +15,10 @@ const char *rv_status_text(rv_status status)
     return (size_t)status < count ? texts[status] : "unknown status";
 }
 
-/* Messages quote files that somebody else wrote: what would command a terminal becomes '?'. C1 controls are
- * C2 80 to C2 9F in UTF-8. */
+/* Messages quote files that somebody else wrote. */
 static void tame(char *message)
 {
-    for (char *c = message; *c; c++) {
-        unsigned char byte = (unsigned char)*c, next = (unsigned char)c[1];
-        if (byte < 0x20 || byte == 0x7F) *c = '?';
-        if (byte == 0xC2 && next >= 0x80 && next < 0xA0) c[0] = c[1] = '?';
-    }
+    message[rv_tame(message, strlen(message), false)] = '\0';
 }
 
 rv_status rv_fail(rv_error *err, rv_status status, const char *format, ...)

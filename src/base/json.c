@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/output.h"
 #include "base/memory.h"
 
 static const struct {
@@ -154,7 +155,7 @@ rv_status rv_json_write(const char *path, json_t *value, rv_error *err)
     rv_json_print(&text, value);
     rv_text_putc(&text, '\n');
     rv_status status = text.failed ? rv_fail_memory(err, text.length)
-                                   : rv_write_file(path, text.bytes, text.length, err);
+                                   : rv_output_write(path, text.bytes, text.length, err);
     rv_text_release(&text);
     return status;
 }

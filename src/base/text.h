@@ -33,7 +33,14 @@ char *rv_text_take(rv_text *text);
  * bytes are no valid UTF-8 (overlong, surrogate, truncated). */
 size_t rv_utf8_decode(const char *bytes, size_t length, unsigned *code_point);
 
+/* Whether a character commands whoever shows it: C0 and C1 controls, line and paragraph separators, and what turns the
+ * direction of writing (U+061C, 200E, 200F, 202A to 202E, 2066 to 2069). */
+bool rv_commands(unsigned code_point);
+
 /* Writes 1 to 4 bytes; returns how many. */
 size_t rv_utf8_encode(unsigned code_point, char out[4]);
+
+/* A word as a shell would read it: as it stands, in '', or in $'' where it holds controls or is no UTF-8. */
+void rv_put_shell(rv_text *out, const char *word);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/output.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
@@ -109,7 +109,7 @@ rv_status rv_safetensors_write(const char *path, const rv_tensor_source *tensors
                                 path, tensors[i].name, j, rv_dtype_describe(dtype)->name,
                                 (double)tensors[i].numbers[j]));
     status = file.failed ? rv_fail_memory(err, file.length)
-                         : rv_write_file(path, file.bytes, file.length, err);
+                         : rv_output_write(path, file.bytes, file.length, err);
 done:
     free(header);
     rv_text_release(&file);

@@ -26,8 +26,7 @@ static void print_activations(const rv_activations *a, const char *model)
         sum += items[i].value;
         scale = fmax(scale, fabs(items[i].value));
     }
-    printf("%s%s of %s, %zu tokens, ", a->sign < 0 ? "-" : "", a->target, model,
-           a->tokens.count);
+    say("%s%s of %s, %zu tokens, ", a->sign < 0 ? "-" : "", a->target, model, a->tokens.count);
     put_bos(&a->tokens.bos);
     printf("\n\n");
     put_heat(&a->tokens, a->sign, scale);
@@ -73,6 +72,7 @@ static int run(const command *self, int argc, char **argv)
     const option options[] = {TEXT_ROWS(text, file),
                               TOKEN_ROWS(model),
                               MODEL_ROWS(model),
+                              {"Result", .kind = OPTION_GROUP},
                               {"json", 0, OPTION_FLAG, &json, NULL,
                                "print one JSON object (docs/formats.md, \"activations\")"},
                               {0}};

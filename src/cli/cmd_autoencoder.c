@@ -10,8 +10,7 @@
 static void show_sample(void *context, const char *text, const char *back)
 {
     (void)context;
-    end_progress();
-    fprintf(stderr, "  held out  %s\n  back      %s\n", text, back);
+    remark("  held out  %s\n  back      %s\n", text, back);
 }
 
 static void print_training(const rv_autoencoder_training *t, const char *output)
@@ -75,51 +74,64 @@ static int run_train(const command *self, int argc, char **argv)
     const option options[] = {
         {"site", 0, OPTION_STRING, &p.site, "SITE",
          "what is encoded: embed (default) or blocks.L.hook_resid_pre"},
-        {"corpus", 'c', OPTION_LIST, &corpus, "FILE",
+        {"corpus", 'c', OPTION_INPUTS, &corpus, "FILE",
          "text, one paragraph a line; may be repeated"},
-        {"output", 'o', OPTION_STRING, &p.output, "DIR", "folder for weights, state and curve"},
+        {"output", 'o', OPTION_OUTPUT, &p.output, "DIR", "folder for weights, state and curve",
+         .written = RV_OUTPUT_FOLDER},
+        {"Length of the training", .kind = OPTION_GROUP},
         {"steps", 0, OPTION_INTEGER, &o.steps, "N",
-         "of the whole training (default 10000); one that is complete goes on with more"},
+         "of the whole training; one that is complete goes on with more", .least = 1,
+         .most = 1e12},
         {"minutes", 'm', OPTION_NUMBER, &p.minutes, "M",
-         "stop after so long; the same command goes on"},
+         "stop after so long; the same command goes on (default: at the end)", .most = 1e9},
         {"stop", 0, OPTION_INTEGER, &o.stop, "N",
-         "stop after step N; the same command goes on"},
+         "stop after step N; the same command goes on (default: at the end)", .most = 1e12},
         {"tokens", 0, OPTION_INTEGER, &o.tokens, "N",
-         "of corpus windows, learned from again and again (default 2000k)"},
-        {"shortest", 0, OPTION_INTEGER, &o.shortest, "N", "tokens of the shortest window (8)"},
-        {"longest", 0, OPTION_INTEGER, &o.longest, "N", "tokens of the longest (24)"},
-        {"batch", 0, OPTION_INTEGER, &o.batch, "N", "windows a step (32)"},
-        {"draws", 0, OPTION_INTEGER, &o.draws, "N", "tokens drawn for the softmax (2048)"},
-        {"width", 0, OPTION_INTEGER, &o.width, "N", "of encoder and decoder (192)"},
-        {"heads", 0, OPTION_INTEGER, &o.heads, "N", "attention heads of both (4)"},
-        {"layers", 0, OPTION_INTEGER, &o.layers, "N", "of the decoder (6)"},
-        {"encoder-layers", 0, OPTION_INTEGER, &o.encoder_layers, "N", "of the encoder (2)"},
-        {"code", 0, OPTION_INTEGER, &o.code, "N", "numbers of a slot (192)"},
-        {"slot-tokens", 0, OPTION_INTEGER, &o.slot_tokens, "N", "tokens that share a slot (2)"},
+         "of corpus windows, learned from again and again", .most = 1e12},
+        {"Shape", .kind = OPTION_GROUP},
+        {"shortest", 0, OPTION_INTEGER, &o.shortest, "N", "tokens of the shortest window",
+         .most = 1 << 20},
+        {"longest", 0, OPTION_INTEGER, &o.longest, "N", "tokens of the longest",
+         .most = 1 << 20},
+        {"batch", 0, OPTION_INTEGER, &o.batch, "N", "windows a step", .most = 1 << 20},
+        {"draws", 0, OPTION_INTEGER, &o.draws, "N", "tokens drawn for the softmax",
+         .most = 1 << 24},
+        {"width", 0, OPTION_INTEGER, &o.width, "N", "of encoder and decoder", .most = 1 << 20},
+        {"heads", 0, OPTION_INTEGER, &o.heads, "N", "attention heads of both", .most = 1 << 20},
+        {"layers", 0, OPTION_INTEGER, &o.layers, "N", "of the decoder", .most = 1 << 20},
+        {"encoder-layers", 0, OPTION_INTEGER, &o.encoder_layers, "N", "of the encoder",
+         .most = 1 << 20},
+        {"code", 0, OPTION_INTEGER, &o.code, "N", "numbers of a slot", .most = 1 << 20},
+        {"slot-tokens", 0, OPTION_INTEGER, &o.slot_tokens, "N", "tokens that share a slot",
+         .most = 1 << 20},
+        {"Learning", .kind = OPTION_GROUP},
         {"noise", 0, OPTION_NUMBER, &p.noise, "S",
-         "deviation added to the latent, whose own is 1 (1.5)"},
+         "deviation added to the latent, whose own is 1", .most = 1e6},
         {"corruption", 0, OPTION_NUMBER, &p.corruption, "P",
-         "share of tokens the encoder sees wrongly (0.05)"},
+         "share of tokens the encoder sees wrongly", .most = 1},
         {"dropout", 0, OPTION_NUMBER, &p.dropout, "P",
-         "share of tokens hidden from the decoder (0.2)"},
+         "share of tokens hidden from the decoder", .most = 1},
         {"replaced", 0, OPTION_NUMBER, &p.replaced, "P",
-         "share of tokens that become any of the vocabulary, so that rare ones are learned "
-         "(0.1)"},
+         "share of tokens that become any of the vocabulary, so that rare ones are learned",
+         .most = 1},
         {"shuffled", 0, OPTION_NUMBER, &p.shuffled, "P",
          "share of texts that the encoder sees in another order than they are to be written "
          "in, "
-         "so that sentences only can be said (0.03)"},
+         "so that sentences only can be said",
+         .most = 1},
         {"cycle", 0, OPTION_NUMBER, &p.cycle_weight, "X",
-         "weight of |enc(dec(z)) - z|^2, every fiftieth step (0.1)"},
+         "weight of |enc(dec(z)) - z|^2, every fiftieth step", .most = 1e6},
         {"site-weight", 0, OPTION_NUMBER, &p.site_weight, "X",
-         "weight of the error at an inner site (0.5)"},
-        {"rate", 0, OPTION_NUMBER, &p.rate, "R", "largest learning rate (0.002)"},
+         "weight of the error at an inner site", .most = 1e6},
+        {"rate", 0, OPTION_NUMBER, &p.rate, "R", "largest learning rate", .most = 1e3},
         {"language-model", 0, OPTION_FLAG, &o.language_model, NULL,
-         "add what the model expects (default); --no-language-model: do not"},
+         "add what the model expects"},
         {"judge-every", 0, OPTION_INTEGER, &o.judge_every, "N",
-         "steps between points of the curve (250)"},
-        {"seed", 's', OPTION_INTEGER, &o.seed, "N", "seed (default 1)"},
-        {"threads", 't', OPTION_INTEGER, &o.threads, "N", "default: all processors"},
+         "steps between points of the curve", .most = 1e12},
+        {"seed", 's', OPTION_INTEGER, &o.seed, "N", "of everything that is drawn"},
+        {"Computing", .kind = OPTION_GROUP},
+        THREADS_ROW(o.threads),
+        {"Result", .kind = OPTION_GROUP},
         {"json", 0, OPTION_FLAG, &o.json, NULL, "print JSON lines"},
         {0}};
     arguments rest;
@@ -189,11 +201,11 @@ static rv_status open_autoencoder(rv_autoencoder **ae, const char *folder, const
 static void print_card(const rv_autoencoder_card *c)
 {
     static const char *const names[RV_CARD_TEXTS] = {"text", "shuffled", "random"};
-    printf("%s at %s, %zu parameters, %zu steps, decoder %s the language model\n", c->model,
-           c->site, c->parameters, c->step, c->language_model ? "with" : "without");
+    say("%s at %s, %zu parameters, %zu steps, decoder %s the language model\n", c->model,
+        c->site, c->parameters, c->step, c->language_model ? "with" : "without");
     printf("a slot of %zu numbers for %zu tokens, noise %g: at most %.0f bits a slot\n",
            c->code, c->tokens_per_slot, c->noise, c->bits);
-    printf("judged on %zu texts of %s\n\n", c->texts, c->corpus);
+    say("judged on %zu texts of %s\n\n", c->texts, c->corpus);
     char noise[32];
     snprintf(noise, sizeof noise, "under noise %.2g", c->tried);
     printf("came back, %%        %16s%16s%16s\n", "as written", "corrected", noise);
@@ -230,14 +242,18 @@ static int run_eval(const command *self, int argc, char **argv)
     model_options how = MODEL_OPTIONS_DEFAULT;
     bool json = false;
     const option options[] = {
-        {"corpus", 'c', OPTION_LIST, &corpus, "FILE",
+        {"corpus", 'c', OPTION_INPUTS, &corpus, "FILE",
          "text that it was not trained on; may be repeated"},
-        {"model", 0, OPTION_STRING, &model, "MODEL", "where the model is now"},
-        {"texts", 'n', OPTION_INTEGER, &texts, "N", "of every kind and length (default 64)"},
+        {"model", 0, OPTION_INPUT, &model, "MODEL",
+         "where the model is now (default: where it was)"},
+        {"texts", 'n', OPTION_INTEGER, &texts, "N", "of every kind and length", .least = 1,
+         .most = 1e6},
         {"noise", 0, OPTION_NUMBER, &params.noise, "S",
-         "deviation of the noise that the latents are tried under (default: the training's)"},
-        {"seed", 's', OPTION_INTEGER, &seed, "N", "seed (default 1)"},
+         "deviation of the noise that the latents are tried under (default: the training's)",
+         .most = 1e6},
+        {"seed", 's', OPTION_INTEGER, &seed, "N", "of what is drawn"},
         MODEL_ROWS(how),
+        {"Result", .kind = OPTION_GROUP},
         {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object"},
         {0}};
     arguments rest;
@@ -295,12 +311,12 @@ static const command command_autoencoder_eval = {
 
 /* ---- reconstruct ----------------------------------------------------------------------------- */
 
-static int show_reconstruction(rv_autoencoder *ae, const char *text,
+static int show_reconstruction(rv_autoencoder *ae, const char *text, size_t length,
                                const rv_reconstruct_params *params, bool json)
 {
     rv_reconstruction r;
     rv_error err;
-    if (rv_autoencoder_reconstruct(&r, ae, text, strlen(text), params, &err) != RV_OK)
+    if (rv_autoencoder_reconstruct(&r, ae, text, length, params, &err) != RV_OK)
         return fail(&err);
     int code = EXIT_OK;
     if (json) {
@@ -308,7 +324,7 @@ static int show_reconstruction(rv_autoencoder *ae, const char *text,
         rv_status status = rv_reconstruction_json(&object, &r, &err);
         code = print_object(status, object, &err);
     } else {
-        put_text(r.text, r.length);
+        put_text(r.text, r.length, false);
         printf("\n  %zu of %zu tokens, %zu corrected; %zu slots, %zu numbers; cycle %.4f; %.2f "
                "nats "
                "a token, was %.2f\n",
@@ -321,36 +337,46 @@ static int show_reconstruction(rv_autoencoder *ae, const char *text,
 
 static int run_reconstruct(const command *self, int argc, char **argv)
 {
-    const char *model = NULL;
+    const char *model = NULL, *text = NULL, *file = NULL;
     rv_reconstruct_params params = rv_reconstruct_params_default();
     int64_t seed = (int64_t)params.seed;
     model_options how = MODEL_OPTIONS_DEFAULT;
     bool json = false;
     const option options[] = {
-        {"noise", 0, OPTION_NUMBER, &params.noise, "S",
-         "deviation added to the latent (default 0)"},
-        {"seed", 's', OPTION_INTEGER, &seed, "N", "seed of the noise (default 1)"},
-        {"model", 0, OPTION_STRING, &model, "MODEL", "where the model is now"},
+        TEXT_ROWS(text, file),
+        {"noise", 0, OPTION_NUMBER, &params.noise, "S", "deviation added to the latent",
+         .most = 1e6},
+        {"seed", 's', OPTION_INTEGER, &seed, "N", "seed of the noise"},
+        {"model", 0, OPTION_INPUT, &model, "MODEL",
+         "where the model is now (default: where it was)"},
         MODEL_ROWS(how),
+        {"Result", .kind = OPTION_GROUP},
         {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object a text"},
         {0}};
     arguments rest;
     int code = options_parse(&rest, argc, argv, self, options);
     if (code >= 0) return code;
+    if (rest.count > 1 && (text || file)) return fail_usage("give texts, or --text, or --file");
+    size_t length = 0;
+    char *read = NULL;
+    code = rest.count > 1 ? -1 : read_text(&read, &length, text, file);
+    if (code >= 0) return code;
     rv_autoencoder *ae;
     rv_error err;
-    if (open_autoencoder(&ae, rest.items[0], model, &how, &err) != RV_OK) return fail(&err);
     params.seed = (uint64_t)seed;
     code = EXIT_OK;
+    if (open_autoencoder(&ae, rest.items[0], model, &how, &err) != RV_OK) code = fail(&err);
+    if (code == EXIT_OK && read) code = show_reconstruction(ae, read, length, &params, json);
     for (size_t i = 1; i < rest.count && code == EXIT_OK; i++)
-        code = show_reconstruction(ae, rest.items[i], &params, json);
+        code = show_reconstruction(ae, rest.items[i], strlen(rest.items[i]), &params, json);
     rv_autoencoder_close(ae);
+    free(read);
     return code;
 }
 
 static const command command_autoencoder_reconstruct = {
     .name = "autoencoder reconstruct",
-    .arguments = "DIR TEXT... [options]",
+    .arguments = "DIR [TEXT...] [options]",
     .summary = "Write texts again from their latents",
     .help =
         "A text begins as it would stand after the beginning of a document; a leading space "
@@ -359,7 +385,7 @@ static const command command_autoencoder_reconstruct = {
         "\n"
         "  reverie autoencoder reconstruct smollm2-135m \"The cat sat on the mat.\" --noise "
         "0.5",
-    .least = 2,
+    .least = 1,
     .most = LIST_MAX,
     .run = run_reconstruct,
 };
@@ -372,12 +398,14 @@ static int run_interpolate(const command *self, int argc, char **argv)
     int64_t steps = 7;
     model_options how = MODEL_OPTIONS_DEFAULT;
     bool json = false;
-    const option options[] = {
-        {"steps", 'n', OPTION_INTEGER, &steps, "N", "texts, both ends included (default 7)"},
-        {"model", 0, OPTION_STRING, &model, "MODEL", "where the model is now"},
-        MODEL_ROWS(how),
-        {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object"},
-        {0}};
+    const option options[] = {{"steps", 'n', OPTION_INTEGER, &steps, "N",
+                               "texts, both ends included", .least = 2, .most = 1e6},
+                              {"model", 0, OPTION_INPUT, &model, "MODEL",
+                               "where the model is now (default: where it was)"},
+                              MODEL_ROWS(how),
+                              {"Result", .kind = OPTION_GROUP},
+                              {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON object"},
+                              {0}};
     arguments rest;
     int code = options_parse(&rest, argc, argv, self, options);
     if (code >= 0) return code;
@@ -398,7 +426,7 @@ static int run_interpolate(const command *self, int argc, char **argv)
         code = EXIT_OK;
         for (size_t i = 0; i < p.count; i++) {
             printf("%.2f  %5.2f nats  ", p.items[i].at, p.items[i].cross_entropy);
-            put_text(p.items[i].text, p.items[i].length);
+            put_text(p.items[i].text, p.items[i].length, false);
             putchar('\n');
         }
     }

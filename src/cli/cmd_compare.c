@@ -54,13 +54,13 @@ static int print_comparison(const rv_report *report, const char *page, bool json
     rv_error err;
     char *text;
     if (page && rv_report_page(report, page, &err) != RV_OK) return fail(&err);
-    if (page) fprintf(stderr, "wrote %s\n", page);
+    if (page) remark("wrote %s\n", page);
     rv_comparison form = json    ? RV_COMPARISON_JSON
                          : table ? RV_COMPARISON_MARKDOWN
                                  : RV_COMPARISON_TABLE;
     if (rv_report_compare(&text, report, form, &err) != RV_OK) return fail(&err);
-    fputs(text, stdout);
-    if (json) putchar('\n');
+    if (json) return print_object(RV_OK, text, &err);
+    put_text(text, strlen(text), false);
     free(text);
     return EXIT_OK;
 }
@@ -78,7 +78,7 @@ static int compare(const char *name, const char *target, dream_options *o,
     end_progress();
     code = report ? print_comparison(report, page, json, table) : EXIT_OK;
     if (status != RV_OK) code = fail(&err);
-    if (report) fprintf(stderr, "the runs are in %s\n", params->runs);
+    if (report) remark("the runs are in %s\n", params->runs);
     rv_report_close(report);
     rv_model_close(fluency);
     rv_model_close(model);
@@ -91,15 +91,18 @@ static int run(const command *self, int argc, char **argv)
     rv_compare_params p = rv_compare_params_default();
     const char *methods = NULL, *page = NULL, *items[LIST_MAX];
     int64_t seeds = (int64_t)p.seeds;
-    bool json = false, table = false;
+    bool json = false, table = false, force = false;
     const option options[] = {
         {"methods", 'm', OPTION_STRING, &methods, "M,...",
-         "which, epo-as-published among them (default all)"},
-        {"seeds", 's', OPTION_INTEGER, &seeds, "K", "seeds 1 to K (default 3)"},
+         "which, epo-as-published among them (default: all)"},
+        {"seeds", 's', OPTION_INTEGER, &seeds, "K", "seeds 1 to K", .least = 1, .most = 1e6},
         DREAM_ROWS(o),
-        {"runs", 'r', OPTION_STRING, &p.runs, "DIR",
-         "folder of the run files (default runs/MODEL/TARGET)"},
-        {"output", 'o', OPTION_STRING, &page, "PAGE", "write one self-contained HTML page"},
+        {"Result", .kind = OPTION_GROUP},
+        {"runs", 'r', OPTION_OUTPUT, &p.runs, "DIR",
+         "folder of the run files (default: runs/MODEL/TARGET)", .written = RV_OUTPUT_FOLDER},
+        {"output", 'o', OPTION_OUTPUT, &page, "PAGE", "write one self-contained HTML page",
+         .written = RV_OUTPUT_PAGE},
+        FORCE_ROW(force),
         {"table", 0, OPTION_FLAG, &table, NULL, "print the table as Markdown"},
         {"json", 0, OPTION_FLAG, &json, NULL,
          "print one JSON object (docs/formats.md, \"compare\")"},
@@ -114,9 +117,10 @@ static int run(const command *self, int argc, char **argv)
     if (list) p.methods = items;
     if (!p.runs) p.runs = folder;
     p.seeds = (uint64_t)seeds;
-    dream_options_settle(&o, line);
+    if (code < 0) code = dream_options_settle(&o, line);
     o.dream.attribution = page != NULL;
     if (code < 0) code = compare(rest.items[0], rest.items[1], &o, &p, page, json, table);
+    dream_options_release(&o);
     free(list);
     free(folder);
     free(line);

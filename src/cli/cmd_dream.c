@@ -32,11 +32,11 @@ static void print_front(const char *records, size_t length)
         if (type && strcmp(type, "dream") == 0) {
             json_t *text = json_object_get(record, "text");
             char *quoted = json_dumps(text, JSON_ENCODE_ANY);
-            printf("%8.2f  %6.2f  %s%s\n",
-                   json_number_value(json_object_get(record, "activation")),
-                   json_number_value(json_object_get(record, "cross_entropy")),
-                   quoted ? quoted : "",
-                   json_is_true(json_object_get(record, "headline")) ? "  <- headline" : "");
+            say("%8.2f  %6.2f  %s%s\n",
+                json_number_value(json_object_get(record, "activation")),
+                json_number_value(json_object_get(record, "cross_entropy")),
+                quoted ? quoted : "",
+                json_is_true(json_object_get(record, "headline")) ? "  <- headline" : "");
             free(quoted);
         }
         json_decref(record);
@@ -74,23 +74,24 @@ static int run(const command *self, int argc, char **argv)
     rv_dream_params *p = &o.dream;
     int64_t seed = (int64_t)p->seed;
     bool json = false;
-    char methods[200] = "";
+    char methods[200] = "how to search: ";
     for (size_t i = 0; rv_dream_method(i, NULL); i++) {
         size_t used = strlen(methods);
-        snprintf(methods + used, sizeof methods - used, "%s%s",
-                 used ? ", " : "how to search: ", rv_dream_method(i, NULL));
+        snprintf(methods + used, sizeof methods - used, "%s%s", i ? ", " : "",
+                 rv_dream_method(i, NULL));
     }
     const option options[] = {
         {"method", 'm', OPTION_STRING, &p->method, "M", methods},
-        {"seed", 's', OPTION_INTEGER, &seed, "N",
-         "seed: the same seed gives the same record (default 1)"},
-        {"output", 'o', OPTION_STRING, &p->output, "RUN", "file of the records (JSON lines)"},
-        {"resume", 0, OPTION_FLAG, &p->resume, NULL, "go on with an interrupted RUN"},
-        DREAM_ROWS(o),
+        {"seed", 's', OPTION_INTEGER, &seed, "N", "seed: the same seed gives the same record"},
         {"as-published", 0, OPTION_FLAG, &p->as_published, NULL,
          "epo: as the published code does it, defects included"},
+        DREAM_ROWS(o),
+        {"Result", .kind = OPTION_GROUP},
+        {"output", 'o', OPTION_OUTPUT, &p->output, "RUN", "file of the records (JSON lines)",
+         .written = RV_OUTPUT_RUN},
+        {"resume", 0, OPTION_FLAG, &p->resume, NULL, "go on with an interrupted RUN"},
         {"attribution", 0, OPTION_FLAG, &p->attribution, NULL,
-         "of the headline dream, by replacing tokens (default on)"},
+         "of the headline dream, by replacing tokens"},
         {"json", 0, OPTION_FLAG, &json, NULL,
          "print one JSON object (docs/formats.md, \"dream\")"},
         {0}};
@@ -98,9 +99,10 @@ static int run(const command *self, int argc, char **argv)
     int code = options_parse(&rest, argc, argv, self, options);
     if (code >= 0) return code;
     char *line = command_line(argc, argv);
-    dream_options_settle(&o, line);
+    code = dream_options_settle(&o, line);
     p->seed = (uint64_t)seed;
-    code = dream(rest.items[0], rest.items[1], &o, json);
+    if (code < 0) code = dream(rest.items[0], rest.items[1], &o, json);
+    dream_options_release(&o);
     free(line);
     return code;
 }

@@ -45,9 +45,9 @@ static void print_text(const rv_examples *examples, size_t top)
     if (terminal.columns > 24) terminal.columns -= 12;
     for (size_t t = 0; t < examples->count; t++) {
         const rv_target_examples *x = &examples->targets[t];
-        printf("%s%s   mean %.4g, deviation %.4g, from %.4g to %.4g over %llu positions\n",
-               t ? "\n" : "", x->target, x->mean, x->deviation, x->minimum, x->maximum,
-               (unsigned long long)x->positions);
+        say("%s%s   mean %.4g, deviation %.4g, from %.4g to %.4g over %llu positions\n",
+            t ? "\n" : "", x->target, x->mean, x->deviation, x->minimum, x->maximum,
+            (unsigned long long)x->positions);
         if (x->screened && x->deviation > 0)
             printf("  screened in bf16: a place that is missing was misjudged by %.2g "
                    "deviations; the "
@@ -71,20 +71,22 @@ static int run(const command *self, int argc, char **argv)
     int64_t tokens = 0, top = 5, before = (int64_t)p.before;
     bool json = false;
     const option options[] = {
-        {"corpus", 'c', OPTION_LIST, &corpus, "FILE", "text to search; may be repeated"},
+        {"Corpus", .kind = OPTION_GROUP},
+        {"corpus", 'c', OPTION_INPUTS, &corpus, "FILE", "text to search; may be repeated"},
         {"corpus-tokens", 0, OPTION_INTEGER, &tokens, "N",
-         "read at most so many of its tokens (default all)"},
-        {"top", 'n', OPTION_INTEGER, &top, "N",
-         "examples shown at either end, up to 64 (default 5)"},
-        {"before", 0, OPTION_INTEGER, &before, "N",
-         "tokens shown up to the strong one (default 32)"},
+         "read at most so many of its tokens (default: all)"},
+        {"top", 'n', OPTION_INTEGER, &top, "N", "examples shown at either end", .most = 64},
+        {"before", 0, OPTION_INTEGER, &before, "N", "tokens shown up to the strong one",
+         .least = 1, .most = 1 << 20},
         {"bos", 0, OPTION_CHOICE, &how.bos, NULL,
          "begin windows with BOS or the document separator (default)"},
         {"exact", 0, OPTION_FLAG, &p.exact, NULL,
          "read the corpus in float32 throughout, not in bf16 first"},
-        {"output", 'o', OPTION_STRING, &p.output, "RUN",
-         "file of the records (JSON lines), which reverie report shows"},
-        {"threads", 't', OPTION_INTEGER, &how.threads, "N", "default: all processors"},
+        MODEL_ROWS(how),
+        {"Result", .kind = OPTION_GROUP},
+        {"output", 'o', OPTION_OUTPUT, &p.output, "RUN",
+         "file of the records (JSON lines), which reverie report shows",
+         .written = RV_OUTPUT_RUN},
         {"json", 0, OPTION_FLAG, &json, NULL,
          "print one JSON object (docs/formats.md, \"examples\")"},
         {0}};

@@ -9,13 +9,13 @@
 /* ---- the result, for people ------------------------------------------------------------------ */
 static void print_measure(const char *name, const rv_measure *m)
 {
-    printf("  %s ", name);
+    say("  %s ", name);
     if (!m->defined) {
-        printf("undefined (%s)", m->why);
+        say("undefined (%s)", m->why);
         return;
     }
-    printf("%.2f", m->value);
-    if (m->bounded) printf(" [%.2f, %.2f]", m->low, m->high);
+    say("%.2f", m->value);
+    if (m->bounded) say(" [%.2f, %.2f]", m->low, m->high);
 }
 
 /* Names of measures as they read in a sentence. */
@@ -37,7 +37,7 @@ static void print_scores(const rv_explanation *e)
     for (size_t i = 0; i < e->score_count; i++) {
         const rv_named_measure *s = &e->scores[i];
         if (strcmp(s->split, "test") != 0) continue;
-        if (strcmp(s->scorer, scorer) != 0) printf("%s  %-11s", *scorer ? "\n" : "", s->scorer);
+        if (strcmp(s->scorer, scorer) != 0) say("%s  %-11s", *scorer ? "\n" : "", s->scorer);
         print_measure(shown_name(s->measure), &s->value);
         scorer = s->scorer;
     }
@@ -61,18 +61,18 @@ static void print_others(const rv_explained *r, bool baselines)
         const rv_measure *m = correlation_of(e, baselines ? "test" : "valid");
         if (!!e->baseline != baselines || !m) continue;
         if (!any)
-            printf("\n%s\n", baselines ? "Beside it, correlation on the same texts:"
-                                       : "What was proposed, correlation on other texts:");
+            say("\n%s\n", baselines ? "Beside it, correlation on the same texts:"
+                                    : "What was proposed, correlation on other texts:");
         any = true;
         if (m->defined)
-            printf("  %5.2f  ", m->value);
+            say("  %5.2f  ", m->value);
         else
-            printf("      -  ");
+            say("      -  ");
         if (e->baseline)
-            printf("%s%s%s", e->baseline, *e->text ? ": " : "", e->text);
+            say("%s%s%s", e->baseline, *e->text ? ": " : "", e->text);
         else
-            printf("%s%s", e->text, e->revision ? " (second round)" : "");
-        if (!m->defined) printf(" (%s)", m->why);
+            say("%s%s", e->text, e->revision ? " (second round)" : "");
+        if (!m->defined) say(" (%s)", m->why);
         putchar('\n');
     }
 }
@@ -100,15 +100,14 @@ static void print_row(const char *title, const rv_simulated_text *t, const doubl
 static void print_notes(const rv_explained *r)
 {
     if (r->unread)
-        printf("\n%zu of %zu simulated tokens had no answer that could be read; they count as "
-               "0.\n",
-               r->unread, r->simulated);
+        say("\n%zu of %zu simulated tokens had no answer that could be read; they count as "
+            "0.\n",
+            r->unread, r->simulated);
     if (r->simulator && strcmp(r->simulator, "logprobs") == 0 && !r->probabilities)
-        printf(
-            "\nThe endpoint gave no log-probabilities: its numbers are taken as they stand.\n");
+        say("\nThe endpoint gave no log-probabilities: its numbers are taken as they stand.\n");
     if (r->silent)
-        printf("\n%llu answers held no text: %s.\n", (unsigned long long)r->silent, r->silence);
-    if (r->unusable) printf("\n%zu answers held no explanation.\n", r->unusable);
+        say("\n%llu answers held no text: %s.\n", (unsigned long long)r->silent, r->silence);
+    if (r->unusable) say("\n%zu answers held no explanation.\n", r->unusable);
 }
 
 static void print_failures(const rv_explanation *e)
@@ -120,7 +119,7 @@ static void print_failures(const rv_explanation *e)
     for (size_t i = 0; i < e->text_count; i++) {
         const rv_simulated_text *t = &e->texts[i];
         if (!t->failed) continue;
-        if (!any) printf("\nWhere it was most wrong:\n");
+        if (!any) say("\nWhere it was most wrong:\n");
         any = true;
         print_row("the neuron", t, t->real, scale);
         print_row("foreseen", t, t->simulated, scale);
@@ -132,8 +131,8 @@ static void print_result(const rv_explained *r, const char *model, const char *t
     for (size_t i = 0; i < r->count; i++) {
         const rv_explanation *e = &r->explanations[i];
         if (!e->chosen) continue;
-        printf("%s%s%s fires on\n\n  %s\n\n", model, target ? " " : "", target ? target : "",
-               e->text);
+        say("%s%s%s fires on\n\n  %s\n\n", model, target ? " " : "", target ? target : "",
+            e->text);
         print_scores(e);
         print_others(r, true);
         print_others(r, false);
@@ -147,19 +146,17 @@ static void print_usage_of(const rv_explained *r, bool dry)
 {
     end_progress();
     if (dry)
-        fprintf(stderr,
-                "reverie: nothing was asked; a run takes at least %llu requests and about %llu "
-                "tokens\n",
-                (unsigned long long)r->requests, (unsigned long long)r->prompt_tokens);
+        remark("reverie: nothing was asked; a run takes at least %llu requests and about %llu "
+               "tokens\n",
+               (unsigned long long)r->requests, (unsigned long long)r->prompt_tokens);
     else if (r->requests || r->cached)
-        fprintf(stderr,
-                "reverie: %llu requests (%llu answers more from the cache), %llu tokens read, "
-                "%llu written\n",
-                (unsigned long long)r->requests, (unsigned long long)r->cached,
-                (unsigned long long)r->prompt_tokens, (unsigned long long)r->answer_tokens);
+        remark("reverie: %llu requests (%llu answers more from the cache), %llu tokens read, "
+               "%llu written\n",
+               (unsigned long long)r->requests, (unsigned long long)r->cached,
+               (unsigned long long)r->prompt_tokens, (unsigned long long)r->answer_tokens);
     if (r->unsaved)
-        fprintf(stderr, "reverie: %llu answers could not be written to the cache\n",
-                (unsigned long long)r->unsaved);
+        remark("reverie: %llu answers could not be written to the cache\n",
+               (unsigned long long)r->unsaved);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -167,24 +164,14 @@ static void print_prompt(void *context, const char *text)
 {
     (void)context;
     end_progress();
-    fputs(text, stdout);
-}
-
-static char *join_command(int argc, char **argv)
-{
-    size_t room = 16;
-    for (int i = 0; i < argc; i++) room += strlen(argv[i]) + 1;
-    char *line = malloc(room), *p = line;
-    if (line) p += sprintf(p, "reverie");
-    for (int i = 0; line && i < argc; i++) p += sprintf(p, " %s", argv[i]);
-    return line;
+    put_text(text, strlen(text), false);
 }
 
 /* What the command line says; numbers as the table of options wants them. */
 typedef struct asked {
     rv_explain_params o;
     string_list records, dreams, corpus, given;
-    bool json;
+    bool json, force;
     int64_t seed, candidates, revisions, per_split, shown, resamples, answer, extra, requests,
         tokens, corpus_tokens, retries, threads;
 } asked;
@@ -222,8 +209,8 @@ static void settle(asked *a)
     o->budget_requests = (uint64_t)a->requests;
     o->budget_tokens = (uint64_t)a->tokens;
     o->corpus_tokens = (uint64_t)a->corpus_tokens;
-    o->retries = a->retries > 1000 ? 1000 : (unsigned)a->retries;
-    o->threads = a->threads > 4096 ? 4096 : (int)a->threads;
+    o->retries = (unsigned)a->retries;
+    o->threads = (int)a->threads;
     o->show_prompt = print_prompt;
     o->progress = show_progress;
 }
@@ -232,23 +219,26 @@ static int parse(asked *a, arguments *rest, const command *self, int argc, char 
 {
     rv_explain_params *o = &a->o;
     const option options[] = {
-        {"with", 'w', OPTION_STRING, &o->with, "CHAT",
+        {"Who is asked", .kind = OPTION_GROUP},
+        {"with", 'w', OPTION_INPUT, &o->with, "CHAT",
          "who explains: https://host/v1#model or local:NAME"},
-        {"simulate-with", 0, OPTION_STRING, &o->simulate_with, "CHAT",
+        {"simulate-with", 0, OPTION_INPUT, &o->simulate_with, "CHAT",
          "who simulates and judges (default: the same)"},
-        {"corpus", 'c', OPTION_LIST, &a->corpus, "FILE",
+        {"What it is shown", .kind = OPTION_GROUP},
+        {"corpus", 'c', OPTION_INPUTS, &a->corpus, "FILE",
          "text in which the neuron's strongest places are looked up; may be repeated"},
         {"corpus-tokens", 0, OPTION_INTEGER, &a->corpus_tokens, "N",
-         "read at most so many (default: all)"},
-        {"dreams", 'd', OPTION_LIST, &a->dreams, "RUN",
+         "read at most so many of its tokens (default: all)"},
+        {"dreams", 'd', OPTION_INPUTS, &a->dreams, "RUN",
          "a run file of reverie dream; may be repeated"},
-        {"records", 'r', OPTION_LIST, &a->records, "FILE",
+        {"records", 'r', OPTION_INPUTS, &a->records, "FILE",
          "an OpenAI NeuronRecord, a Neuronpedia feature, or a folder of its export"},
         {"style", 0, OPTION_STRING, &o->style, "S",
          "pairs: tokens with activations (default); maxima: strongest tokens, and what they "
          "promote"},
         {"show", 0, OPTION_STRING, &o->show, "WHAT",
          "to the explainer: corpus, dreams or both (default)"},
+        {"How it is scored", .kind = OPTION_GROUP},
         {"scorers", 0, OPTION_STRING, &o->scorers, "LIST",
          "of simulation,detection,fuzzing,rating (default: all)"},
         {"written", 0, OPTION_FLAG, &o->written, NULL,
@@ -258,22 +248,25 @@ static int parse(asked *a, arguments *rest, const command *self, int argc, char 
         {"other", 0, OPTION_STRING, &o->other, "TEXT",
          "another neuron's explanation, scored beside it"},
         {"baselines", 0, OPTION_FLAG, &o->baselines, NULL,
-         "score the empty explanation and token lookup too (default; --no-baselines)"},
+         "score the empty explanation and token lookup too"},
+        {"How much", .kind = OPTION_GROUP},
         {"candidates", 'n', OPTION_INTEGER, &a->candidates, "N",
-         "explanations asked for (default 5)"},
+         "explanations asked for (default: 5, or 0 beside --explanation)", .most = 1000},
         {"revisions", 0, OPTION_INTEGER, &a->revisions, "N",
-         "asked for in the second round (default 2; 0: no second round)"},
+         "asked for in the second round, 0: none (default: 2, or 0 beside --explanation)",
+         .most = 1000},
         {"per-split", 0, OPTION_INTEGER, &a->per_split, "N",
-         "records of each kind in each split (default: up to 5)"},
-        {"dreams-shown", 0, OPTION_INTEGER, &a->shown, "N", "at most (default 6)"},
-        {"temperature", 't', OPTION_NUMBER, &o->temperature, "T",
-         "of the explainer (default 1)"},
-        {"answer-tokens", 0, OPTION_INTEGER, &a->answer, "N",
-         "for an explanation (default 60)"},
+         "records of each kind in each split (default: up to 5)", .most = 1e6},
+        {"dreams-shown", 0, OPTION_INTEGER, &a->shown, "N", "at most", .most = 1e6},
+        {"temperature", 0, OPTION_NUMBER, &o->temperature, "T", "of the explainer",
+         .most = 1e6},
+        {"answer-tokens", 0, OPTION_INTEGER, &a->answer, "N", "for an explanation",
+         .most = 1e6},
         {"extra-tokens", 0, OPTION_INTEGER, &a->extra, "N",
-         "for every answer; models that reason first need thousands"},
-        {"seed", 's', OPTION_INTEGER, &a->seed, "N", "of everything that is drawn (default 1)"},
-        {"resamples", 0, OPTION_INTEGER, &a->resamples, "N", "of the bootstrap (default 1000)"},
+         "for every answer; models that reason first need thousands", .most = 1e6},
+        {"seed", 's', OPTION_INTEGER, &a->seed, "N", "of everything that is drawn",
+         .most = 1e15},
+        {"resamples", 0, OPTION_INTEGER, &a->resamples, "N", "of the bootstrap", .most = 1e6},
         {"budget-requests", 0, OPTION_INTEGER, &a->requests, "N",
          "stop after so many (default: no bound)"},
         {"budget-tokens", 0, OPTION_INTEGER, &a->tokens, "N",
@@ -282,19 +275,22 @@ static int parse(asked *a, arguments *rest, const command *self, int argc, char 
          "print what would be asked, ask nothing"},
         {"no-cache", 0, OPTION_FLAG, &o->no_cache, NULL,
          "neither use nor keep earlier answers"},
-        {"timeout", 0, OPTION_NUMBER, &o->timeout, "S", "seconds for one answer (default 300)"},
+        {"timeout", 0, OPTION_NUMBER, &o->timeout, "S", "seconds for one answer",
+         .least = 0.001, .most = 1e6},
         {"retries", 0, OPTION_INTEGER, &a->retries, "N",
-         "after 429, 5xx and broken connections (default 5)"},
-        {"threads", 0, OPTION_INTEGER, &a->threads, "N",
-         "of models that run here (default: all processors)"},
-        {"output", 'o', OPTION_STRING, &o->output, "RUN",
-         "write a run file, for reverie report"},
-        {"openai", 0, OPTION_STRING, &o->write_openai, "FILE",
-         "write OpenAI's NeuronSimulationResults"},
-        {"neuron-record", 0, OPTION_STRING, &o->write_evidence, "FILE",
-         "write the texts of the corpus as OpenAI's NeuronRecord, which --records reads"},
-        {"neuronpedia", 0, OPTION_STRING, &o->write_neuronpedia, "DIR",
-         "write Neuronpedia's import layout"},
+         "after 429, 5xx and broken connections", .most = 1000},
+        THREADS_ROW(a->threads),
+        {"Result", .kind = OPTION_GROUP},
+        {"output", 'o', OPTION_OUTPUT, &o->output, "RUN",
+         "write a run file, for reverie report", .written = RV_OUTPUT_RUN},
+        {"openai", 0, OPTION_OUTPUT, &o->write_openai, "FILE",
+         "write OpenAI's NeuronSimulationResults", .written = RV_OUTPUT_SIMULATION},
+        {"neuron-record", 0, OPTION_OUTPUT, &o->write_evidence, "FILE",
+         "write the texts of the corpus as OpenAI's NeuronRecord, which --records reads",
+         .written = RV_OUTPUT_RECORD},
+        {"neuronpedia", 0, OPTION_OUTPUT, &o->write_neuronpedia, "DIR",
+         "write Neuronpedia's import layout", .written = RV_OUTPUT_FOLDER},
+        FORCE_ROW(a->force),
         {"json", 0, OPTION_FLAG, &a->json, NULL,
          "print the records (docs/formats.md, \"Run records\")"},
         {0}};
@@ -313,7 +309,7 @@ static int run(const command *self, int argc, char **argv)
     arguments rest;
     int code = parse(&a, &rest, self, argc, argv);
     if (code >= 0) return code;
-    char *line = join_command(argc, argv);
+    char *line = command_line(argc, argv);
     const char *target = rest.count > 1 ? rest.items[1] : NULL;
     rv_explained result;
     rv_error err;
@@ -321,15 +317,10 @@ static int run(const command *self, int argc, char **argv)
     rv_status status = rv_explain(&result, rest.items[0], target, &a.o, &err);
     print_usage_of(&result, a.o.dry_run);
     if (a.json && !a.o.dry_run && result.records)
-        fputs(result.records, stdout);
+        put_json(result.records);
     else if (!a.json && !a.o.dry_run)
         print_result(&result, rest.items[0], target);
-    bool written = fflush(stdout) == 0;
     code = status == RV_OK ? EXIT_OK : fail(&err);
-    if (!written) {
-        fprintf(stderr, "reverie: cannot write to standard output\n");
-        code = EXIT_FAILED;
-    }
     rv_explained_release(&result);
     free(line);
     return code;

@@ -1,14 +1,41 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "commands.h"
+
+typedef struct streaming {
+    double done;  /* tokens */
+    char tail[8]; /* the beginning of a character whose end is in the next token */
+    size_t held;
+} streaming;
+
+/* How many bytes at the end may be the beginning of a character. */
+static size_t unfinished(const char *bytes, size_t length)
+{
+    for (size_t n = 1; n <= 3 && n <= length; n++) {
+        unsigned char c = (unsigned char)bytes[length - n];
+        size_t whole = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+        if (whole > 1) return whole > n ? n : 0;
+        if (c < 0x80) return 0;
+    }
+    return 0;
+}
 
 /* Prints a token as it comes; stops where nobody listens any more. */
 static bool stream(void *context, const char *bytes, size_t length)
 {
-    (void)context;
+    streaming *s = context;
+    char *text = malloc(s->held + length + 1);
+    if (!text) die_of_memory();
+    memcpy(text, s->tail, s->held);
+    memcpy(text + s->held, bytes, length);
+    length += s->held;
+    s->held = unfinished(text, length);
+    memcpy(s->tail, text + length - s->held, s->held);
     end_progress();
-    put_text(bytes, length);
+    put_text(text, length - s->held, false);
+    free(text);
     return fflush(stdout) == 0 && !was_interrupted();
 }
 
@@ -17,8 +44,8 @@ static bool count(void *context, const char *bytes, size_t length)
 {
     (void)bytes;
     (void)length;
-    double *done = context;
-    rv_progress event = {"generating", "tokens", NULL, ++*done, 0};
+    streaming *s = context;
+    rv_progress event = {"generating", "tokens", NULL, ++s->done, 0};
     return show_progress(NULL, &event);
 }
 
@@ -30,9 +57,9 @@ static int generate(const char *name, const char *prompt, size_t length,
     rv_generation result;
     rv_error err;
     char *object;
-    double done = 0;
+    streaming streamed = {0};
     params->token = json ? count : stream;
-    params->token_context = &done;
+    params->token_context = &streamed;
     if (rv_model_open(&model, name, &open, &err) != RV_OK) return fail(&err);
     rv_status status = rv_model_generate(&result, model, prompt, length, params, &err);
     rv_model_close(model);
@@ -42,12 +69,11 @@ static int generate(const char *name, const char *prompt, size_t length,
     if (json) {
         status = rv_generation_json(&object, &result, &err);
         code = print_object(status, object, &err);
-    } else if (!result.length || result.text[result.length - 1] != '\n')
-        putchar('\n');
-    if (was_interrupted()) {
-        fprintf(stderr, "reverie: stopped after %zu tokens\n", result.tokens.count);
-        code = EXIT_FAILED;
+    } else {
+        put_text(streamed.tail, streamed.held, false);
+        if (!result.length || result.text[result.length - 1] != '\n') putchar('\n');
     }
+    if (was_interrupted()) code = fail_work("stopped after %zu tokens", result.tokens.count);
     rv_generation_release(&result);
     return code;
 }
@@ -63,20 +89,22 @@ static int run(const command *self, int argc, char **argv)
     bool json = false;
     const option options[] = {
         TEXT_ROWS(text, file),
-        {"max-tokens", 'n', OPTION_INTEGER, &most, "N",
-         "stop after so many tokens (default 200)"},
-        {"temperature", 't', OPTION_NUMBER, &params.temperature, "T",
-         "0: always the likeliest token; 1: as the model says (default 0.8)"},
+        {"Sampling", .kind = OPTION_GROUP},
+        {"max-tokens", 'n', OPTION_INTEGER, &most, "N", "stop after so many tokens",
+         .most = 1e9},
+        {"temperature", 0, OPTION_NUMBER, &params.temperature, "T",
+         "0: always the likeliest token; 1: as the model says", .most = 1e6},
         {"top-k", 0, OPTION_INTEGER, &top_k, "K",
-         "draw among the K likeliest (default 0: all)"},
+         "draw among the K likeliest (default: 0, all)"},
         {"top-p", 0, OPTION_NUMBER, &params.top_p, "P",
-         "draw among the fewest that are together this likely (default 0.95)"},
-        {"seed", 's', OPTION_INTEGER, &seed, "N", "same seed, same text (default 1)"},
+         "draw among the fewest that are together this likely", .most = 1},
+        {"seed", 's', OPTION_INTEGER, &seed, "N", "same seed, same text"},
         {"chat", 0, OPTION_CHOICE, &chat, NULL,
          "the text is a message (default where the model has a chat template)"},
         {"system", 0, OPTION_STRING, &params.system, "T", "system message of the chat"},
         TOKEN_ROWS(model),
         MODEL_ROWS(model),
+        {"Result", .kind = OPTION_GROUP},
         {"json", 0, OPTION_FLAG, &json, NULL,
          "print one JSON object at the end (docs/formats.md, \"generate\")"},
         {0}};

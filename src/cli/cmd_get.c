@@ -12,15 +12,14 @@ static void say_what_was_done(const rv_get_result *result)
         fetched += result->files[i].fetched;
         bytes += result->files[i].fetched ? (double)result->files[i].bytes : 0;
     }
-    fprintf(stderr, "%s@%.12s: %zu files, ", result->repository, result->commit,
-            result->file_count);
+    remark("%s@%.12s: %zu files, ", result->repository, result->commit, result->file_count);
     if (fetched)
-        fprintf(stderr, "%zu fetched now (%.1f MB)\n", fetched, bytes / 1e6);
+        remark("%zu fetched now (%.1f MB)\n", fetched, bytes / 1e6);
     else
-        fprintf(stderr, "all in the cache already\n");
+        remark("all in the cache already\n");
     for (size_t i = 0; i < result->left_out_count; i++)
-        fprintf(stderr, "%s%s", i ? ", " : "left out: ", result->left_out[i]);
-    if (result->left_out_count) fputc('\n', stderr);
+        remark("%s%s", i ? ", " : "left out: ", result->left_out[i]);
+    if (result->left_out_count) remark("\n");
 }
 
 static int run(const command *self, int argc, char **argv)
@@ -33,25 +32,22 @@ static int run(const command *self, int argc, char **argv)
         {"file", 'f', OPTION_LIST, &files, "F",
          "fetch this file (path, pattern, or Q4_K_M); may be repeated"},
         {"endpoint", 0, OPTION_STRING, &params.endpoint, "URL",
-         "the hub (default $HF_ENDPOINT, huggingface.co)"},
+         "the hub (default: $HF_ENDPOINT, huggingface.co)"},
         {"cache", 0, OPTION_STRING, &params.cache, "DIR",
-         "the cache (default $HF_HUB_CACHE, $HF_HOME/hub)"},
+         "the cache (default: $HF_HUB_CACHE, $HF_HOME/hub)"},
         {"offline", 0, OPTION_FLAG, &params.offline, NULL,
          "only look into the cache; as with HF_HUB_OFFLINE=1"},
         {"check", 0, OPTION_FLAG, &params.check, NULL,
          "read large files that are in the cache already, too, and compare their digests"},
         {"retries", 0, OPTION_INTEGER, &retries, "N",
-         "after broken connections and busy servers (default 5)"},
+         "after broken connections and busy servers", .most = 1000},
         {"timeout", 0, OPTION_NUMBER, &params.timeout, "S",
-         "seconds of silence that are a break (default 60)"},
+         "seconds of silence that are a break", .least = 0.001, .most = 1e6},
         {"json", 0, OPTION_FLAG, &json, NULL, "print what was fetched as one JSON object"},
         {0}};
     arguments rest;
     int code = options_parse(&rest, argc, argv, self, options);
     if (code >= 0) return code;
-    if (retries > 1000) return fail_usage("--retries: expected at most 1000");
-    if (!(params.timeout > 0 && params.timeout < 1e6))
-        return fail_usage("--timeout: expected seconds, more than 0");
     params.retries = (unsigned)retries;
     params.files = files.items;
     params.file_count = files.count;
@@ -67,7 +63,7 @@ static int run(const command *self, int argc, char **argv)
         rv_status status = rv_get_result_json(&object, &result, &err);
         code = print_object(status, object, &err);
     } else {
-        puts(result.snapshot);
+        say("%s\n", result.snapshot);
     }
     rv_get_result_release(&result);
     return code;

@@ -56,15 +56,19 @@ static int run_train(const command *self, int argc, char **argv)
 {
     const char *data = NULL, *output = NULL;
     int64_t seed = -1, epochs = -1, threads = 0;
-    bool json = false;
+    bool json = false, force = false;
     const option options[] = {
-        {"data", 'd', OPTION_STRING, &data, "DIR",
+        {"data", 'd', OPTION_INPUT, &data, "DIR",
          "folder with the four IDX files, plain or .gz"},
-        {"output", 'o', OPTION_STRING, &output, "FILE", "weights (default: MODEL.safetensors)"},
+        {"output", 'o', OPTION_OUTPUT, &output, "FILE", "weights (default: MODEL.safetensors)",
+         .written = RV_OUTPUT_NETWORK},
+        FORCE_ROW(force),
         {"seed", 's', OPTION_INTEGER, &seed, "N",
          "seed (default: 1, 2, 3 for the three models)"},
-        {"epochs", 'e', OPTION_INTEGER, &epochs, "N", "passes over the data (default: 6)"},
-        {"threads", 't', OPTION_INTEGER, &threads, "N", "threads (default: all, at most 8)"},
+        {"epochs", 'e', OPTION_INTEGER, &epochs, "N", "passes over the data (default: 6)",
+         .least = 1, .most = 1e6},
+        {"threads", 't', OPTION_INTEGER, &threads, "N",
+         "processors that are used (default: all, at most 8)", .most = 1024},
         {"json", 0, OPTION_FLAG, &json, NULL,
          "print JSON lines: every epoch, then the training"},
         {0}};
@@ -83,6 +87,8 @@ static int run_train(const command *self, int argc, char **argv)
     snprintf(name, sizeof name, "%s.safetensors", rv_image_model_name((rv_image_model)model));
     params.data = data;
     params.output = output ? output : name;
+    if (!output) code = check_output(name, RV_OUTPUT_NETWORK, &rest, options);
+    if (code >= 0) return code;
     if (seed >= 0) params.seed = (uint64_t)seed;
     if (epochs >= 0) params.epochs = (size_t)epochs;
     params.threads = threads_here(threads);
@@ -130,31 +136,63 @@ static const command command_image_train = {
 
 /* ---- dream --------------------------------------------------------------------------------------- */
 
+/* One file, or a folder in which each of the three must be free or ours. */
+static int check_gallery(const char *path, const arguments *rest, const option *options)
+{
+    static const struct {
+        const char *ending;
+        rv_output_kind kind;
+    } files[] = {
+        {".html", RV_OUTPUT_PAGE}, {".png", RV_OUTPUT_PICTURE}, {".jsonl", RV_OUTPUT_DREAMS}};
+    size_t length = strlen(path);
+    for (size_t i = 0; i < 3; i++) {
+        size_t n = strlen(files[i].ending);
+        if (length >= n && strcmp(path + length - n, files[i].ending) == 0)
+            return check_output(path, files[i].kind, rest, options);
+    }
+    int code = check_output(path, RV_OUTPUT_FOLDER, rest, options);
+    rv_error err;
+    if (code < 0 && rv_image_gallery_prepare(path, &err) != RV_OK) return fail(&err);
+    for (size_t i = 0; code < 0 && i < 3; i++) {
+        char *file;
+        if (asprintf(&file, "%s/dreams%s", path, files[i].ending) < 0) die_of_memory();
+        code = check_output(file, files[i].kind, rest, options);
+        free(file);
+    }
+    return code;
+}
+
 static int run_dream(const command *self, int argc, char **argv)
 {
     rv_image_dream_params params = rv_image_dream_params_default();
     const char *set = "mnist", *output = NULL, *keep = NULL;
     int64_t only = -1, starts = (int64_t)params.starts, steps = (int64_t)params.steps;
     int64_t seed = (int64_t)params.seed, threads = 0;
-    bool json = false;
+    bool json = false, force = false;
     const option options[] = {
-        {"set", 0, OPTION_STRING, &set, "NAME",
-         "shipped networks: mnist (default), fashion-mnist"},
-        {"weights", 'w', OPTION_STRING, &params.weights, "DIR",
+        {"What is dreamed of", .kind = OPTION_GROUP},
+        {"set", 0, OPTION_STRING, &set, "NAME", "shipped networks: mnist or fashion-mnist"},
+        {"weights", 'w', OPTION_INPUT, &params.weights, "DIR",
          "own networks: classifier, judge, autoencoder (.safetensors)"},
-        {"data", 'd', OPTION_STRING, &params.data, "DIR",
+        {"data", 'd', OPTION_INPUT, &params.data, "DIR",
          "IDX files: the nearest among all training images"},
-        {"class", 'c', OPTION_INTEGER, &only, "K", "this class only, 0 to 9"},
+        {"class", 'c', OPTION_INTEGER, &only, "K", "this class only (default: all)", .most = 9},
         {"unit", 'u', OPTION_STRING, &params.unit, "LAYER:INDEX",
          "a hidden unit instead, such as relu2:7"},
+        {"Search", .kind = OPTION_GROUP},
+        {"starts", 0, OPTION_INTEGER, &starts, "N", "random starts a target", .least = 1,
+         .most = 1e6},
+        {"steps", 0, OPTION_INTEGER, &steps, "N", "steps of the ascent", .least = 1,
+         .most = 1e9},
+        {"seed", 's', OPTION_INTEGER, &seed, "N", "seed of the starts"},
+        {"threads", 't', OPTION_INTEGER, &threads, "N",
+         "processors that are used (default: all, at most 8)", .most = 1024},
+        {"Result", .kind = OPTION_GROUP},
         {"output", 'o', OPTION_STRING, &output, "PATH",
          "folder for all; or .html, .png, .jsonl for one"},
-        {"starts", 0, OPTION_INTEGER, &starts, "N", "random starts a target (default 16)"},
-        {"steps", 0, OPTION_INTEGER, &steps, "N", "steps of the ascent"},
-        {"seed", 's', OPTION_INTEGER, &seed, "N", "seed of the starts (default 1)"},
-        {"threads", 't', OPTION_INTEGER, &threads, "N", "threads (default: all, at most 8)"},
-        {"keep-neighbours", 0, OPTION_STRING, &keep, "DIR",
-         "write the nearest images there, for use without --data"},
+        {"keep-neighbours", 0, OPTION_OUTPUT, &keep, "DIR",
+         "write the nearest images there, for use without --data", .written = RV_OUTPUT_FOLDER},
+        FORCE_ROW(force),
         {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON line a dream"},
         {0}};
     arguments rest;
@@ -162,8 +200,8 @@ static int run_dream(const command *self, int argc, char **argv)
     if (code >= 0) return code;
     rv_error err;
     char *shipped = NULL;
-    if (only > 9) return fail_usage("--class: expected 0 to 9");
-    if (output && rv_image_gallery_prepare(output, &err) != RV_OK) return fail(&err);
+    if (output) code = check_gallery(output, &rest, options);
+    if (code >= 0) return code;
     if (!params.weights && rv_image_shipped_weights(&shipped, set, &err) != RV_OK)
         return fail(&err);
     if (shipped) params.weights = shipped;
@@ -181,7 +219,10 @@ static int run_dream(const command *self, int argc, char **argv)
     char *lines = NULL;
     status = json ? rv_image_gallery_json(&lines, &gallery, &err)
                   : rv_image_gallery_text(&lines, &gallery, &err);
-    if (lines) fputs(lines, stdout);
+    if (lines && json)
+        put_json(lines);
+    else if (lines)
+        put_text(lines, strlen(lines), false);
     free(lines);
     if (status == RV_OK && output) status = rv_image_gallery_write(&gallery, output, &err);
     if (status == RV_OK && keep)

@@ -35,21 +35,20 @@ static void print_memory(const rv_model_info *i)
 static void print_tokenizer(const rv_model_info *i)
 {
     if (!i->tokenizer) {
-        printf("tokenizer   none: %s\n", i->tokenizer_complaint);
+        say("tokenizer   none: %s\n", i->tokenizer_complaint);
         return;
     }
-    printf("tokenizer   %s; %s chat template\n", i->tokenizer,
-           i->chat_template ? "with a" : "no");
+    say("tokenizer   %s; %s chat template\n", i->tokenizer, i->chat_template ? "with a" : "no");
     rv_token token = {.id = i->bos.id, .text = i->bos.text, .length = i->bos.length};
     char *shown = i->bos.text ? visible_token(&token) : NULL;
     if (i->bos.added)
-        printf("            texts begin with %s, id %d (%s)\n", shown ? shown : "?", i->bos.id,
-               i->bos.why);
+        say("            texts begin with %s, id %d (%s)\n", shown ? shown : "?", i->bos.id,
+            i->bos.why);
     else if (shown)
-        printf("            texts begin without BOS (%s); --bos puts %s, id %d, first\n",
-               i->bos.why, shown, i->bos.id);
+        say("            texts begin without BOS (%s); --bos puts %s, id %d, first\n",
+            i->bos.why, shown, i->bos.id);
     else
-        printf("            texts begin without BOS (there is none)\n");
+        say("            texts begin without BOS (there is none)\n");
     free(shown);
 }
 
@@ -64,7 +63,8 @@ static void print_sites(const rv_model_info *i)
             printf("\n%*s", LEFT, "");
             column = LEFT;
         }
-        column += (size_t)printf("%s%s", column > LEFT ? " " : "", i->sites[k]);
+        say("%s%s", column > LEFT ? " " : "", i->sites[k]);
+        column += length + (column > LEFT);
     }
     printf("\n            with L from 0 to %llu; the neurons are at blocks.L.mlp.hook_post\n",
            (unsigned long long)i->layers - 1);
@@ -74,10 +74,10 @@ static void print_info(const rv_model_info *i)
 {
     char size[32];
 #define N(x) ((unsigned long long)(x))
-    printf("model       %s\n", i->name);
-    printf("file        %s (%s, %s, mostly %s)\n", i->path, bytes_text(size, i->file_bytes),
-           i->format, i->quantisation);
-    printf("family      %s, ", i->family);
+    say("model       %s\n", i->name);
+    say("file        %s (%s, %s, mostly %s)\n", i->path, bytes_text(size, i->file_bytes),
+        i->format, i->quantisation);
+    say("family      %s, ", i->family);
     if (i->parameters < 1000000)
         printf("%llu parameters\n", N(i->parameters));
     else

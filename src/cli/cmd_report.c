@@ -1,14 +1,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "commands.h"
 
 /* Prints and frees the text. */
 static void print(char *text)
 {
-    fputs(text, stdout);
+    if (terminal_of_stdout().colour == RV_COLOUR_NONE)
+        put_text(text, strlen(text), false);
+    else
+        fputs(text, stdout);
     if (*text && text[strlen(text) - 1] != '\n') fputc('\n', stdout);
     free(text);
 }
@@ -18,41 +20,24 @@ static int write_plot(const rv_report *report, const char *path)
     rv_error err;
     char *svg;
     if (rv_report_plot(&svg, report, RV_FIGURE_SCATTER, &err) != RV_OK) return fail(&err);
-    FILE *file = fopen(path, "w");
-    bool ok = file && fputs(svg, file) >= 0;
-    if (file) ok = (fclose(file) == 0) && ok;
+    rv_status status = rv_output_write(path, svg, strlen(svg), &err);
     free(svg);
-    if (ok) return EXIT_OK;
-    fprintf(stderr, "reverie: %s: ", path);
-    perror("cannot write");
-    return EXIT_FAILED;
+    return status == RV_OK ? EXIT_OK : fail(&err);
 }
 
-static bool same_file(const char *a, const char *b)
-{
-    struct stat left, right;
-    return stat(a, &left) == 0 && stat(b, &right) == 0 && left.st_dev == right.st_dev &&
-           left.st_ino == right.st_ino;
-}
-
-/* Reads the runs, none of which may be a file that is about to be written. */
-static int load(rv_report *report, const arguments *files, const char *page, const char *plot)
+static int load(rv_report *report, const arguments *files)
 {
     rv_error err;
     for (size_t i = 0; i < files->count; i++) {
-        const char *file = files->items[i];
-        if ((page && same_file(file, page)) || (plot && same_file(file, plot)))
-            return fail_usage("%s: is a run to read; write to another file", file);
-        if (rv_report_add(report, file, &err) != RV_OK) return fail(&err);
+        if (rv_report_add(report, files->items[i], &err) != RV_OK) return fail(&err);
     }
     rv_report_counts counts = rv_report_count(report);
     if (counts.truncated)
-        fprintf(stderr,
-                "reverie: %zu file%s ended in a line that was cut short; it was left out\n",
-                counts.truncated, counts.truncated == 1 ? "" : "s");
+        remark("reverie: %zu file%s ended in a line that was cut short; it was left out\n",
+               counts.truncated, counts.truncated == 1 ? "" : "s");
     if (counts.unknown)
-        fprintf(stderr, "reverie: %zu record%s of unknown types were left out\n",
-                counts.unknown, counts.unknown == 1 ? "" : "s");
+        remark("reverie: %zu record%s of unknown types were left out\n", counts.unknown,
+               counts.unknown == 1 ? "" : "s");
     return EXIT_OK;
 }
 
@@ -60,25 +45,27 @@ static int write_page(const rv_report *report, const char *path)
 {
     rv_error err;
     if (rv_report_page(report, path, &err) != RV_OK) return fail(&err);
-    fprintf(stderr, "wrote %s\n", path);
+    remark("wrote %s\n", path);
     return EXIT_OK;
 }
 
 static int run(const command *self, int argc, char **argv)
 {
     const char *page = NULL, *plot = NULL;
-    bool terminal = false, json = false, table = false;
-    const option options[] = {
-        {"output", 'o', OPTION_STRING, &page, "PAGE", "write one self-contained HTML page"},
-        {"plot", 0, OPTION_STRING, &plot, "FILE",
-         "write activation against cross-entropy as SVG"},
-        {"terminal", 't', OPTION_FLAG, &terminal, NULL,
-         "print the story even if a file is written"},
-        {"table", 0, OPTION_FLAG, &table, NULL,
-         "print only the methods side by side, as Markdown"},
-        {"json", 0, OPTION_FLAG, &json, NULL,
-         "print one JSON object (docs/formats.md, \"report\")"},
-        {0}};
+    bool terminal = false, json = false, table = false, force = false;
+    const option options[] = {{"output", 'o', OPTION_OUTPUT, &page, "PAGE",
+                               "write one self-contained HTML page", .written = RV_OUTPUT_PAGE},
+                              {"plot", 0, OPTION_OUTPUT, &plot, "FILE",
+                               "write activation against cross-entropy as SVG",
+                               .written = RV_OUTPUT_PLOT},
+                              FORCE_ROW(force),
+                              {"terminal", 0, OPTION_FLAG, &terminal, NULL,
+                               "print the story even if a file is written"},
+                              {"table", 0, OPTION_FLAG, &table, NULL,
+                               "print only the methods side by side, as Markdown"},
+                              {"json", 0, OPTION_FLAG, &json, NULL,
+                               "print one JSON object (docs/formats.md, \"report\")"},
+                              {0}};
     arguments files;
     int code = options_parse(&files, argc, argv, self, options);
     if (code >= 0) return code;
@@ -88,7 +75,7 @@ static int run(const command *self, int argc, char **argv)
     rv_error err;
     rv_report *report;
     if (rv_report_open(&report, &err) != RV_OK) return fail(&err);
-    code = load(report, &files, page, plot);
+    code = load(report, &files);
     if (code == EXIT_OK && page) code = write_page(report, page);
     if (code == EXIT_OK && plot) code = write_plot(report, plot);
     if (code == EXIT_OK && (json || table || terminal)) {

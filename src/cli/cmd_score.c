@@ -51,6 +51,7 @@ static int run(const command *self, int argc, char **argv)
                                "show the text too: the less likely a token, the warmer"},
                               TOKEN_ROWS(model),
                               MODEL_ROWS(model),
+                              {"Result", .kind = OPTION_GROUP},
                               {"json", 0, OPTION_FLAG, &json, NULL,
                                "print one JSON object (docs/formats.md, \"score\")"},
                               {0}};

@@ -28,8 +28,8 @@ static void print_text(const rv_survey_summary *s)
         char target[48];
         snprintf(target, sizeof target, "L%llu.N%llu", (unsigned long long)k->layer,
                  (unsigned long long)k->neuron);
-        printf("  %-12s %8.1f %10.4g  %s, byte %llu\n", target, k->g, k->value, k->file,
-               (unsigned long long)k->offset);
+        say("  %-12s %8.1f %10.4g  %s, byte %llu\n", target, k->g, k->value, k->file,
+            (unsigned long long)k->offset);
     }
 }
 
@@ -41,18 +41,21 @@ static int run(const command *self, int argc, char **argv)
     int64_t tokens = 0, top = (int64_t)p.top, peaks = (int64_t)p.peaks;
     bool json = false;
     const option options[] = {
-        {"corpus", 'c', OPTION_LIST, &corpus, "FILE", "text to read; may be repeated"},
+        {"Corpus", .kind = OPTION_GROUP},
+        {"corpus", 'c', OPTION_INPUTS, &corpus, "FILE", "text to read; may be repeated"},
         {"corpus-tokens", 0, OPTION_INTEGER, &tokens, "N",
-         "read at most so many of its tokens (default all)"},
-        {"top", 'n', OPTION_INTEGER, &top, "N",
-         "places kept of each neuron at either end (default 20)"},
-        {"peaks", 0, OPTION_INTEGER, &peaks, "N", "neurons shown (default 20)"},
+         "read at most so many of its tokens (default: all)"},
+        {"top", 'n', OPTION_INTEGER, &top, "N", "places kept of each neuron at either end",
+         .least = 1, .most = 1000},
+        {"peaks", 0, OPTION_INTEGER, &peaks, "N", "neurons shown", .most = 1e9},
         {"fast", 0, OPTION_FLAG, &p.fast, NULL, "compute in bf16"},
         {"bos", 0, OPTION_CHOICE, &how.bos, NULL,
          "begin windows with BOS or the document separator (default)"},
-        {"output", 'o', OPTION_STRING, &p.output, "FILE",
-         "a line for every neuron (JSON lines)"},
-        {"threads", 't', OPTION_INTEGER, &how.threads, "N", "default: all processors"},
+        MODEL_ROWS(how),
+        {"Result", .kind = OPTION_GROUP},
+        {"output", 'o', OPTION_OUTPUT, &p.output, "FILE",
+         "a line for every neuron (JSON lines)", .written = RV_OUTPUT_SURVEY},
+        FORCE_ROW(p.force),
         {"json", 0, OPTION_FLAG, &json, NULL,
          "print one JSON object (docs/formats.md, \"survey\")"},
         {0}};

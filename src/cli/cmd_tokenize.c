@@ -9,8 +9,9 @@
 static int32_t *read_ids(const char *text, size_t *count)
 {
     int32_t *ids = malloc((strlen(text) / 2 + 1) * sizeof *ids);
+    if (!ids) die_of_memory();
     *count = 0;
-    while (ids && *text) {
+    while (*text) {
         if (strchr(" \t\r\n,;[]", *text)) {
             text++;
             continue;
@@ -26,7 +27,6 @@ static int32_t *read_ids(const char *text, size_t *count)
         ids[(*count)++] = (int32_t)id;
         text = end;
     }
-    if (!ids) fprintf(stderr, "reverie: out of memory\n");
     return ids;
 }
 
@@ -45,7 +45,7 @@ static int decode(const char *name, const char *list, bool json)
         status = rv_text_json(&object, text, length, &err);
         code = print_object(status, object, &err);
     } else {
-        put_text(text, length);
+        put_text(text, length, true);
     }
     free(text);
     return code;

@@ -1,6 +1,5 @@
 #include "dream_options.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,9 +12,28 @@ dream_options dream_options_default(void)
     return o;
 }
 
-void dream_options_settle(dream_options *o, const char *line)
+/* Every line that holds something is a text to start from. */
+static int read_prompts(dream_options *o)
+{
+    size_t length;
+    int code = read_text(&o->prompt_lines, &length, NULL, o->prompt_file);
+    if (code >= 0) return code;
+    if (strlen(o->prompt_lines) != length)
+        return fail_usage("--prompt-file: expected text, found a NUL byte");
+    for (char *save = NULL, *line = strtok_r(o->prompt_lines, "\r\n", &save); line;
+         line = strtok_r(NULL, "\r\n", &save)) {
+        if (o->prompts.count == LIST_MAX)
+            return fail_usage("--prompt-file: expected at most %d lines", LIST_MAX);
+        o->prompts.items[o->prompts.count++] = line;
+    }
+    return -1;
+}
+
+int dream_options_settle(dream_options *o, const char *line)
 {
     rv_dream_params *p = &o->dream;
+    int code = o->prompt_file ? read_prompts(o) : -1;
+    if (code >= 0) return code;
     o->open.threads = (int)o->threads;
     o->open.bos = o->bos < 0 ? RV_BOS_AUTO : o->bos ? RV_BOS_ADD : RV_BOS_OMIT;
     o->open.progress = p->progress = show_progress;
@@ -28,6 +46,12 @@ void dream_options_settle(dream_options *o, const char *line)
     p->prompts = o->prompts.items, p->prompt_count = o->prompts.count;
     p->forbidden = o->forbidden.items, p->forbidden_count = o->forbidden.count;
     p->command = line;
+    return -1;
+}
+
+void dream_options_release(dream_options *o)
+{
+    free(o->prompt_lines);
 }
 
 int dream_models_open(rv_model **model, rv_model **fluency, const char *name, dream_options *o)
@@ -41,33 +65,4 @@ int dream_models_open(rv_model **model, rv_model **fluency, const char *name, dr
     }
     o->dream.fluency = *fluency;
     return -1;
-}
-
-/* Single quotes around what a shell would read otherwise. */
-static size_t quote(char *out, const char *word)
-{
-    size_t n = 0;
-    bool plain = *word && !strpbrk(word, " \t\n\"'`$&;|<>()*?[]{}#~!\\");
-    if (!plain) out[n++] = '\'';
-    for (; *word; word++) {
-        if (*word == '\'') n += (size_t)sprintf(out + n, "'\\'");
-        out[n++] = *word;
-    }
-    if (!plain) out[n++] = '\'';
-    out[n] = '\0';
-    return n;
-}
-
-char *command_line(int argc, char **argv)
-{
-    size_t room = 16;
-    for (int i = 0; i < argc; i++) room += 4 * strlen(argv[i]) + 4;
-    char *line = malloc(room);
-    if (!line) return NULL;
-    size_t used = (size_t)snprintf(line, room, "reverie");
-    for (int i = 0; i < argc; i++) {
-        line[used++] = ' ';
-        used += quote(line + used, argv[i]);
-    }
-    return line;
 }

@@ -6,7 +6,7 @@
 
 bool takes_value(const option *o)
 {
-    return o->kind != OPTION_FLAG && o->kind != OPTION_CHOICE;
+    return o->kind != OPTION_FLAG && o->kind != OPTION_CHOICE && o->kind != OPTION_GROUP;
 }
 
 const char *argument_name(const option *o)
@@ -14,21 +14,61 @@ const char *argument_name(const option *o)
     return o->argument ? o->argument : "X";
 }
 
+/* What every command takes. */
+static const option common[] = {
+    {"Help", .kind = OPTION_GROUP},
+    {"quiet", 'q', OPTION_FLAG, NULL, NULL, "say nothing but the result and errors"},
+    {"verbose", 'v', OPTION_FLAG, NULL, NULL,
+     "report progress where nobody watches, and what the work took"},
+    {"help", 'h', OPTION_FLAG, NULL, NULL, "this text"},
+    {0}};
+
+/* What the option does, and its default, which is the value before anything was read. */
+static const char *full_help(char *out, size_t room, const option *o)
+{
+    int used = snprintf(out, room, "%s", o->help);
+    if (!o->value || strstr(o->help, "(default") || used < 0 || (size_t)used >= room)
+        return out;
+    const char *text = takes_value(o) && o->kind != OPTION_LIST && o->kind != OPTION_INPUTS &&
+                               o->kind != OPTION_INTEGER && o->kind != OPTION_NUMBER
+                           ? *(const char **)o->value
+                           : NULL;
+    if (o->kind == OPTION_INTEGER)
+        snprintf(out + used, room - (size_t)used, " (default: %lld)",
+                 (long long)*(int64_t *)o->value);
+    else if (o->kind == OPTION_NUMBER)
+        snprintf(out + used, room - (size_t)used, " (default: %g)", *(double *)o->value);
+    else if (o->kind == OPTION_FLAG && *(bool *)o->value)
+        snprintf(out + used, room - (size_t)used, " (default; --no-%s: do not)", o->name);
+    else if (text)
+        snprintf(out + used, room - (size_t)used, " (default: %s)", text);
+    return out;
+}
+
 /* ---- for a terminal -------------------------------------------------------------------------- */
+
+static void print_rows(const option *options)
+{
+    if (options->name && options->kind != OPTION_GROUP) printf("\nOptions:\n");
+    for (const option *o = options; o->name; o++) {
+        char left[64], letter[8] = "    ", help[600];
+        if (o->kind == OPTION_GROUP) {
+            printf("\n%s:\n", o->name);
+            continue;
+        }
+        if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, takes_value(o) ? " " : "",
+                 takes_value(o) ? argument_name(o) : "");
+        printf("  %-26s %s\n", left, full_help(help, sizeof help, o));
+    }
+}
 
 static void print_text(const command *c, const option *options)
 {
     printf("reverie %s %s\n\n%s.\n", c->name, c->arguments, c->summary);
     if (c->help) printf("\n%s\n", c->help);
-    printf("\nOptions:\n");
-    for (const option *o = options; o->name; o++) {
-        char left[64], letter[8] = "    ";
-        if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, takes_value(o) ? " " : "",
-                 takes_value(o) ? argument_name(o) : "");
-        printf("  %-26s %s\n", left, o->help);
-    }
-    printf("  %-26s %s\n", "-h, --help", "this text");
+    print_rows(options);
+    print_rows(common);
 }
 
 /* ---- for man --------------------------------------------------------------------------------- */
@@ -75,6 +115,11 @@ static void print_manual_section(const command *c, const option *options)
     printf(".\n");
     if (c->help) printf(".PP\n"), put_roff_paragraphs(c->help);
     for (const option *o = options; o->name; o++) {
+        char help[600];
+        if (o->kind == OPTION_GROUP) {
+            printf(".PP\n%s:\n", o->name);
+            continue;
+        }
         printf(".TP\n\\fB");
         if (o->letter) printf("\\-%c\\fR, \\fB", o->letter);
         printf("\\-\\-");
@@ -82,7 +127,8 @@ static void print_manual_section(const command *c, const option *options)
         printf("\\fR");
         if (takes_value(o)) printf(" \\fI%s\\fR", argument_name(o));
         putchar('\n');
-        put_roff(o->help, strlen(o->help));
+        full_help(help, sizeof help, o);
+        put_roff(help, strlen(help));
         putchar('\n');
     }
 }
@@ -93,8 +139,9 @@ static void print_manual_section(const command *c, const option *options)
 static void print_words(const command *c, const option *options)
 {
     printf("    \"%s \"*) options='", c->name);
-    for (const option *o = options; o->name; o++) printf("--%s ", o->name);
-    printf("--help' names='");
+    for (const option *o = options; o->name; o++)
+        if (o->kind != OPTION_GROUP) printf("--%s ", o->name);
+    printf("--quiet --verbose --help' names='");
     for (const command *const *part = c->parts; part && *part; part++)
         printf("%s ", strrchr((*part)->name, ' ') + 1);
     printf("' ;;&\n");
@@ -139,6 +186,9 @@ static void print_manual(const command *const *commands)
         "Finds the sentences that a unit of a language model dreams of, shows them beside the "
         "best of a corpus,\nexplains the unit and scores the explanation.\n"
         "Results are printed on standard output, everything else on standard error.\n"
+        "Every command takes \\-\\-quiet (\\-q): say nothing but the result and errors, and "
+        "\\-\\-verbose "
+        "(\\-v): report\nprogress where nobody watches, and what the work took.\n"
         ".SH COMMANDS\n",
         RV_VERSION_STRING);
     print_all(commands, "man");

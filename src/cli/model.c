@@ -18,22 +18,41 @@ rv_model_params model_params(const model_options *options)
     return params;
 }
 
+void put_json(const char *json)
+{
+    char character[8] = "";
+    for (size_t i = 0, n; json[i]; i += n) {
+        for (n = 1; (json[i + n] & 0xC0) == 0x80 && n < 4;) n++;
+        memcpy(character, json + i, n);
+        if (n > 1 && rv_tame(character, n, true) == 1) { // in strings alone is more than ASCII
+            unsigned c = json[i] & (0x3Fu >> (n - 1));
+            for (size_t k = 1; k < n; k++) c = c << 6 | (json[i + k] & 0x3Fu);
+            printf("\\u%04x", c); // all of them are below U+10000
+        } else if (json[i] == 0x7F) {
+            fputs("\\u007f", stdout);
+        } else {
+            fwrite(json + i, 1, n, stdout);
+        }
+    }
+}
+
 int print_object(rv_status status, char *json, const rv_error *err)
 {
     if (status != RV_OK) return fail(err);
-    puts(json);
+    put_json(json);
+    putchar('\n');
     free(json);
     return EXIT_OK;
 }
 
-void put_text(const char *bytes, size_t length)
+void put_text(const char *bytes, size_t length, bool raw)
 {
-    bool terminal = isatty(STDOUT_FILENO);
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
-        putchar(terminal && control ? '?' : c);
-    }
+    char *copy = malloc(length + 1);
+    if (!copy) die_of_memory();
+    memcpy(copy, bytes, length);
+    if (!raw || isatty(STDOUT_FILENO)) length = rv_tame(copy, length, true);
+    fwrite(copy, 1, length, stdout);
+    free(copy);
 }
 
 /* Tokens [from, to) on one line. */
@@ -83,4 +102,16 @@ void put_bos(const rv_bos *bos)
     printf("%s%s (%s)", bos->added ? "after " : "no BOS", bos->added && shown ? shown : "",
            bos->why);
     free(shown);
+}
+
+char *command_line(int argc, char **argv)
+{
+    const char **words = calloc((size_t)argc + 1, sizeof *words);
+    char *line = NULL;
+    if (!words) die_of_memory();
+    words[0] = "reverie";
+    for (int i = 0; i < argc; i++) words[i + 1] = argv[i];
+    if (rv_shell_line(&line, words, (size_t)argc + 1, NULL) != RV_OK) die_of_memory();
+    free(words);
+    return line;
 }

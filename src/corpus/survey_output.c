@@ -9,6 +9,7 @@
 
 #include "subject/subject.h"
 #include "base/file.h"
+#include "base/output.h"
 #include "base/memory.h"
 #include "base/json.h"
 
@@ -76,6 +77,40 @@ static rv_status put_head(rv_text *out, const rv_model *model, const rv_survey *
     return RV_OK;
 }
 
+/* What decides the numbers of a survey, beside the text itself. */
+static const char *const same[] = {"hash", "files", "window", "skip", "bos", "numbers"};
+
+/* A survey that is there already is replaced by another answer to the same question alone. */
+static rv_status check_earlier(const rv_model *model, const rv_survey_params *p,
+                               const rv_corpus_options *o, rv_error *err)
+{
+    if (p->force || !rv_file_exists(p->output)) return RV_OK;
+    RV_TRY(rv_output_replaceable(p->output, RV_OUTPUT_SURVEY, err));
+    rv_text head = {0};
+    rv_survey none = {0};
+    rv_mapping file;
+    rv_status status = put_head(&head, model, &none, p, o, err);
+    if (status == RV_OK) status = rv_map_file(&file, p->output, err);
+    if (status == RV_OK) {
+        const char *end = file.length ? memchr(file.bytes, '\n', file.length) : NULL;
+        json_t *was = end ? json_loadb((const char *)file.bytes,
+                                       (size_t)(end - (const char *)file.bytes), 0, NULL)
+                          : NULL,
+               *is = json_loadb(head.bytes, head.length, 0, NULL);
+        for (size_t i = 0; status == RV_OK && was && i < sizeof same / sizeof same[0]; i++)
+            if (!json_equal(json_object_get(was, same[i]), json_object_get(is, same[i])))
+                status = rv_fail(err, RV_ERR_USAGE,
+                                 "%s: holds a survey with another \"%s\"; name another file "
+                                 "(--force replaces it)",
+                                 p->output, same[i]);
+        json_decref(was);
+        json_decref(is);
+        rv_unmap(&file);
+    }
+    rv_text_release(&head);
+    return status;
+}
+
 /* Every neuron in a line. */
 static rv_status write_survey(const rv_model *model, const rv_survey *s,
                               const rv_survey_params *p, const rv_corpus_options *o,
@@ -94,7 +129,7 @@ static rv_status write_survey(const rv_model *model, const rv_survey *s,
             rv_text_puts(&out, "}\n");
         }
     if (status == RV_OK && out.failed) status = rv_fail_memory(err, out.length);
-    if (status == RV_OK) status = rv_write_file(p->output, out.bytes, out.length, err);
+    if (status == RV_OK) status = rv_output_write(p->output, out.bytes, out.length, err);
     rv_text_release(&out);
     return status;
 }
@@ -166,6 +201,8 @@ rv_status rv_survey_run(rv_survey_summary *out, rv_model *model, const rv_survey
     const char *why;
     rv_dream_bos(&options.bos, &why, model);
     RV_TRY(rv_model_hash(model, err));
+    if (p->output) RV_TRY(rv_output_reachable(p->output, false, err));
+    if (p->output) RV_TRY(check_earlier(model, p, &options, err));
     if (options.narrow) RV_TRY(rv_transformer_narrow(model->transformer, err));
     rv_survey *survey;
     double began = now();

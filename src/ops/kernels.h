@@ -195,6 +195,9 @@ const rv_kernels *rv_kernels_reference(void);
  * always the reference. */
 const rv_kernels *rv_kernels_select(const char *name);
 
+/* The same for what people ask for, by name or, where that is NULL, by REVERIE_KERNELS: RV_ERR_USAGE if it cannot be had. */
+rv_status rv_kernels_choose(const rv_kernels **out, const char *name, rv_error *err);
+
 /* Allocates and packs W (M, K), row-major, and bias (M) or NULL for these kernels. */
 rv_status rv_matrix_pack(rv_matrix *out, const rv_kernels *kernels, const real *W,
                          const real *bias, size_t M, size_t K, rv_error *err);

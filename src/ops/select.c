@@ -63,3 +63,13 @@ const rv_kernels *rv_kernels_select(const char *name)
 }
 
 #endif
+
+rv_status rv_kernels_choose(const rv_kernels **out, const char *name, rv_error *err)
+{
+    const char *asked = name ? name : getenv("REVERIE_KERNELS");
+    *out = rv_kernels_select(asked && *asked ? asked : NULL);
+    if (*out) return RV_OK;
+    return rv_fail(err, RV_ERR_USAGE,
+                   "%s: expected a set that this processor runs, found \"%s\"",
+                   name ? "kernels" : "REVERIE_KERNELS", asked);
+}

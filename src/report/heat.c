@@ -5,12 +5,11 @@
 
 /* ---- what can be printed -------------------------------------------------------------------- */
 
-/* Controls of the direction of writing, and signs without width that can hide text. */
+/* What commands who shows it, and signs without width that can hide text. */
 static bool is_treacherous(unsigned c)
 {
-    return (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
-           (c >= 0x2060 && c <= 0x206F) || c == 0x061C || c == 0xFEFF ||
-           (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE007F);
+    return rv_commands(c) || (c >= 0x200B && c <= 0x200F) || (c >= 0x2060 && c <= 0x206F) ||
+           c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE007F);
 }
 
 /* One character or stray byte as it is shown; returns how many bytes it took of the input. */
@@ -28,10 +27,8 @@ static size_t put_one(rv_text *out, const char *bytes, size_t length)
         rv_text_puts(out, "⇥");
     else if (c == '\r')
         rv_text_puts(out, "␍");
-    else if (c < 0x20 || (c >= 0x7F && c < 0xA0))
-        rv_text_printf(out, "\\x%02x", c);
     else if (is_treacherous(c))
-        rv_text_printf(out, "\\u%04x", c);
+        rv_text_printf(out, c < 0xA0 ? "\\x%02x" : "\\u%04x", c);
     else
         rv_text_append(out, bytes, n);
     return n;

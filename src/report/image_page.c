@@ -157,7 +157,8 @@ static void put_about(rv_text *out, const rv_image_run_record *g)
 rv_status rv_put_gallery_page(rv_text *out, const rv_gallery *g, rv_error *err)
 {
     const rv_image_run_record *a = &g->about;
-    rv_text_puts(out, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+    rv_text_puts(out, "<!DOCTYPE html><html lang=en><meta charset=utf-8><meta name=generator "
+                      "content=\"Reverie\"><meta name=viewport "
                       "content=\"width=device-width\"><title>Image dreams: ");
     put(out, a->dataset);
     rv_text_printf(out, "</title><style>%s</style>\n<h1>Image dreams: ", style);

@@ -3,6 +3,24 @@
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
+
+enum { HEAD = 8 + 25 }; /* signature and IHDR */
+
+static void put_number(rv_text *out, uint32_t x)
+{
+    for (int shift = 24; shift >= 0; shift -= 8) rv_text_putc(out, (char)(x >> shift));
+}
+
+/* length, type, content, check of the last two (PNG 1.2, 3.2) */
+static void put_chunk(rv_text *out, const char *type, const char *content, size_t length)
+{
+    uLong check = crc32(0, (const Bytef *)type, 4);
+    put_number(out, (uint32_t)length);
+    rv_text_append(out, type, 4);
+    rv_text_append(out, content, length);
+    put_number(out, (uint32_t)crc32(check, (const Bytef *)content, (uInt)length));
+}
 
 rv_status rv_png_encode(rv_text *out, const unsigned char *pixels, size_t height, size_t width,
                         rv_error *err)
@@ -21,9 +39,11 @@ rv_status rv_png_encode(rv_text *out, const unsigned char *pixels, size_t height
     void *bytes = malloc(room);
     if (!bytes) return rv_fail_memory(err, room);
     rv_status status = RV_OK;
-    if (png_image_write_to_memory(&image, bytes, &room, 0, pixels, 0, NULL))
-        rv_text_append(out, bytes, room);
-    else
+    if (png_image_write_to_memory(&image, bytes, &room, 0, pixels, 0, NULL)) {
+        rv_text_append(out, bytes, HEAD);
+        put_chunk(out, "tEXt", "Software\0Reverie", sizeof "Software\0Reverie" - 1);
+        rv_text_append(out, (char *)bytes + HEAD, room - HEAD);
+    } else
         status = rv_fail(err, RV_ERR_IO, "picture: %s", image.message);
     free(bytes);
     return status;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/output.h"
 #include "base/memory.h"
 #include "record/run.h"
 #include "report/compare.h"
@@ -160,7 +161,7 @@ rv_status rv_report_page(const rv_report *report, const char *path, rv_error *er
     rv_status status = report->runs.gallery_count
                            ? rv_put_gallery_page(&page, &report->runs.galleries[0], err)
                            : put_stories(&page, report, err);
-    if (status == RV_OK) status = rv_write_file(path, page.bytes, page.length, err);
+    if (status == RV_OK) status = rv_output_write(path, page.bytes, page.length, err);
     rv_text_release(&page);
     return status;
 }

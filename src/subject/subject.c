@@ -139,11 +139,8 @@ static rv_status fill(rv_model *m, const char *name, const rv_model_params *para
     m->name = rv_strndup(name, strlen(name));
     if (!m->name) return rv_fail_memory(err, strlen(name));
     RV_TRY(rv_open_parts(&m->path, &m->checkpoint, &m->tokenizer, name, err));
-    const rv_kernels *kernels = rv_kernels_select(params->kernels);
-    if (!kernels)
-        return rv_fail(err, RV_ERR_USAGE,
-                       "kernels: expected a set that this processor runs, found \"%s\"",
-                       params->kernels);
+    const rv_kernels *kernels;
+    RV_TRY(rv_kernels_choose(&kernels, params->kernels, err));
     rv_load_options options = {kernels, params->progress, params->progress_context};
     RV_TRY(rv_transformer_load(&m->transformer, m->checkpoint, &options, err));
     RV_TRY(check_vocabulary(m, err));

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/base64.h"
 #include "base/file.h"
+#include "base/output.h"
 #include "base/memory.h"
 #include "report/gallery.h"
 #include "vision/gallery.h"
@@ -145,7 +146,7 @@ static rv_status write_with(const rv_image_gallery *gallery, const char *path, p
 {
     rv_text text = {0};
     rv_status status = tell(&text, gallery, put, err);
-    if (status == RV_OK) status = rv_write_file(path, text.bytes, text.length, err);
+    if (status == RV_OK) status = rv_output_write(path, text.bytes, text.length, err);
     rv_text_release(&text);
     return status;
 }

@@ -152,11 +152,17 @@ static void set_percentiles(json_t *object, const char *key, const rv_percentile
     free(text);
 }
 
-static json_t *make_metadata(const job *j)
+/* What a file is, before it was measured. */
+static json_t *make_name(const job *j)
 {
     static const char *const kinds[] = {"classifier", "judge", "autoencoder"};
-    json_t *m = json_pack("{s:s, s:s, s:s}", "made_by", "reverie " RV_VERSION_STRING, "kind",
-                          kinds[j->params->model], "dataset", j->dataset->name);
+    return json_pack("{s:s, s:s, s:s}", "made_by", "reverie " RV_VERSION_STRING, "kind",
+                     kinds[j->params->model], "dataset", j->dataset->name);
+}
+
+static json_t *make_metadata(const job *j)
+{
+    json_t *m = make_name(j);
     json_t *curve = rv_learning_curve_json(&j->curve);
     char *text = json_dumps(curve, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(curve);
@@ -189,9 +195,11 @@ static rv_status write_file(const job *j, const json_t *metadata, rv_error *err)
 static rv_status round_networks(job *j, rv_error *err)
 {
     rv_checkpoint *ck;
-    RV_TRY(write_file(j, NULL, err));
+    json_t *unmeasured = make_name(j);
+    rv_status status = write_file(j, unmeasured, err);
+    json_decref(unmeasured);
+    RV_TRY(status);
     RV_TRY(rv_checkpoint_open(&ck, j->params->output, err));
-    rv_status status = RV_OK;
     for (size_t i = 0; i < j->common->nets && status == RV_OK; i++) {
         rv_network *net = j->common->net[i];
         status = rv_network_read_parameters(net->parameters, net, ck, j->common->name[i], err);

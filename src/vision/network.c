@@ -158,7 +158,8 @@ static rv_status read_description(rv_network *net, char *words, rv_error *err)
 
 rv_status rv_network_init(rv_network *out, const char *description, rv_error *err)
 {
-    *out = (rv_network){.kernels = rv_kernels_select(NULL)};
+    *out = (rv_network){0};
+    RV_TRY(rv_kernels_choose(&out->kernels, NULL, err));
     char *words = rv_strndup(description, strlen(description));
     out->description = rv_strndup(description, strlen(description));
     rv_status status = words && out->description ? read_description(out, words, err)
