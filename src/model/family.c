@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const rv_family *const families[] = {
-    &rv_family_llama, &rv_family_qwen2,    &rv_family_qwen3,   &rv_family_gemma3,
-    &rv_family_gpt2,  &rv_family_gpt_neox, &rv_family_gpt_neo,
+    &rv_family_llama,  &rv_family_mistral, &rv_family_qwen2,    &rv_family_qwen3,
+    &rv_family_gemma3, &rv_family_gpt2,    &rv_family_gpt_neox, &rv_family_gpt_neo,
 };
 enum { FAMILIES = sizeof families / sizeof families[0] };
 
@@ -17,7 +17,6 @@ static const char *const gguf_names[RV_SLOTS] = {
     [RV_FINAL_NORM_WEIGHT] = "output_norm.weight",
     [RV_FINAL_NORM_BIAS] = "output_norm.bias",
     [RV_HEAD] = "output.weight",
-    [RV_ROPE_FREQUENCIES] = "rope_freqs.weight",
     [RV_LN1_WEIGHT] = "blk.%zu.attn_norm.weight",
     [RV_LN1_BIAS] = "blk.%zu.attn_norm.bias",
     [RV_LN2_WEIGHT] = "blk.%zu.ffn_norm.weight",
@@ -99,7 +98,10 @@ rv_status rv_family_of(const rv_family **out, rv_source *source,
             rv_checkpoint_path(checkpoint));
     const json_t *nested = json_object_get(source->json, "text_config");
     if (json_is_object(nested)) source->json = nested;
-    const char *type = rv_read_word(source, "model_type");
+    const char *type = json_string_value(rv_read_json(source, "model_type"));
+    if (!type)
+        type =
+            json_string_value(json_object_get(rv_checkpoint_config(checkpoint), "model_type"));
     for (size_t i = 0; type && i < FAMILIES; i++)
         if (listed(families[i]->model_types, type)) {
             *out = families[i];
@@ -115,10 +117,14 @@ const rv_tensor *rv_family_tensor(const rv_family *family, const rv_source *sour
     const char *pattern = gguf ? gguf_names[slot] : family->names[slot];
     name[0] = '\0';
     if (!pattern) return NULL;
-    bool bare = gguf || pattern[0] == '/';
-    if (pattern[0] == '/') pattern++;
-    static const char *const none[] = {"", NULL};
-    for (const char *const *prefix = bare ? none : family->prefixes; *prefix; prefix++) {
+    static const char *const none[] = {"", NULL}, *const outside[] = {"", "language_model.",
+                                                                      NULL};
+    const char *const *prefix = gguf ? none : family->prefixes;
+    if (pattern[0] == '/') {
+        prefix = outside;
+        pattern++;
+    }
+    for (; *prefix; prefix++) {
         int used = snprintf(name, 160, "%s", *prefix);
         // The patterns are the constants above and in family/*.c: each takes at most one %zu.
 #pragma GCC diagnostic push
