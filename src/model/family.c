@@ -110,30 +110,37 @@ rv_status rv_family_of(const rv_family **out, rv_source *source,
     return fail_unknown(checkpoint, "config.json: model_type", type ? type : "(none)", err);
 }
 
+/* One name: a prefix and a pattern up to '|'. */
+static const rv_tensor *find_named(const rv_checkpoint *ck, const char *prefix,
+                                   const char *pattern, size_t layer, char name[160])
+{
+    int used = snprintf(name, 160, "%s", prefix);
+    // The patterns are the constants above and in family/*.c: each takes at most one %zu.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(name + used, 160 - (size_t)used, pattern, layer);
+#pragma GCC diagnostic pop
+    name[strcspn(name, "|")] = '\0';
+    return rv_checkpoint_find(ck, name);
+}
+
 const rv_tensor *rv_family_tensor(const rv_family *family, const rv_source *source,
                                   rv_slot slot, size_t layer, char name[160])
 {
+    static const char *const none[] = {"", NULL};
     bool gguf = !source->json;
     const char *pattern = gguf ? gguf_names[slot] : family->names[slot];
     name[0] = '\0';
     if (!pattern) return NULL;
-    static const char *const none[] = {"", NULL}, *const outside[] = {"", "language_model.",
-                                                                      NULL};
-    const char *const *prefix = gguf ? none : family->prefixes;
-    if (pattern[0] == '/') {
-        prefix = outside;
-        pattern++;
-    }
-    for (; *prefix; prefix++) {
-        int used = snprintf(name, 160, "%s", *prefix);
-        // The patterns are the constants above and in family/*.c: each takes at most one %zu.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(name + used, 160 - (size_t)used, pattern, layer);
-#pragma GCC diagnostic pop
-        const rv_tensor *tensor = rv_checkpoint_find(source->checkpoint, name);
-        if (tensor) return tensor;
-    }
+    bool bare = gguf || pattern[0] == '/';
+    if (pattern[0] == '/') pattern++;
+    const char *const *prefixes = bare ? none : family->prefixes;
+    for (const char *p = pattern; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+        for (const char *const *prefix = prefixes; *prefix; prefix++) {
+            const rv_tensor *t = find_named(source->checkpoint, *prefix, p, layer, name);
+            if (t) return t;
+        }
+    find_named(source->checkpoint, prefixes[0], pattern, layer, name); // what messages name
     return NULL;
 }
 

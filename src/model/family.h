@@ -64,7 +64,7 @@ typedef struct rv_family {
     const char *const
         *prefixes;            /* put before the names below, NULL-terminated, tried in turn */
     const char *const *names; /* [RV_SLOTS]; %zu is the layer; NULL: the family has none.
-                                         A leading '/' means: without prefix */
+                                         A leading '/' means: without prefix; '|': another name */
     unsigned layout;          /* of Hugging Face checkpoints */
     unsigned layout_gguf;
     rv_status (*configure)(rv_config *config, const rv_source *source, rv_error *err);

@@ -94,8 +94,6 @@ static rv_status configure(rv_config *c, const rv_source *s, rv_error *err)
     c->embedding_scale = embedding_scale(c, s);
     RV_TRY(rv_read_number(s, "final_logit_softcapping", "final_logit_softcapping",
                           &c->logit_softcap, err));
-    RV_TRY(rv_read_number(s, "attn_logit_softcapping", "attn_logit_softcapping",
-                          &c->score_softcap, err));
     RV_TRY(read_ropes(c, s, err));
     RV_TRY(read_scale(c, s, err));
     return read_windows(c, s, err);
@@ -104,7 +102,7 @@ static rv_status configure(rv_config *c, const rv_source *s, rv_error *err)
 static const char *const names[RV_SLOTS] = {
     [RV_EMBEDDING] = "embed_tokens.weight",
     [RV_FINAL_NORM_WEIGHT] = "norm.weight",
-    [RV_HEAD] = "/lm_head.weight",
+    [RV_HEAD] = "/lm_head.weight|language_model.lm_head.weight",
     [RV_LN1_WEIGHT] = "layers.%zu.input_layernorm.weight",
     [RV_POST_ATTENTION_WEIGHT] = "layers.%zu.post_attention_layernorm.weight",
     [RV_LN2_WEIGHT] = "layers.%zu.pre_feedforward_layernorm.weight",

@@ -50,7 +50,7 @@ static rv_status configure_mistral(rv_config *c, const rv_source *s, rv_error *e
 const char *const rv_llama_names[RV_SLOTS] = {
     [RV_EMBEDDING] = "embed_tokens.weight",
     [RV_FINAL_NORM_WEIGHT] = "norm.weight",
-    [RV_HEAD] = "/lm_head.weight",
+    [RV_HEAD] = "/lm_head.weight|language_model.lm_head.weight",
     [RV_LN1_WEIGHT] = "layers.%zu.input_layernorm.weight",
     [RV_LN2_WEIGHT] = "layers.%zu.post_attention_layernorm.weight",
     [RV_Q_NORM_WEIGHT] = "layers.%zu.self_attn.q_norm.weight",
