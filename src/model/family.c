@@ -50,17 +50,33 @@ static bool listed(const char *const *list, const char *word)
     return false;
 }
 
-static rv_status fail_unknown(const rv_checkpoint *ck, const char *field, const char *found,
+/* How near a stranger is: letters that the names begin with alike, then tensors called alike. */
+static size_t likeness(const rv_family *family, const rv_source *source, const char *type)
+{
+    enum { LEAST_LETTERS = 4, LETTER = 100 };
+    size_t letters = 0, tensors = 0;
+    char name[160];
+    while (type[letters] && type[letters] == family->name[letters]) letters++;
+    for (rv_slot slot = 0; slot < RV_SLOTS; slot++)
+        tensors += rv_family_tensor(family, source, slot, 0, name) != NULL;
+    return tensors + (letters >= LEAST_LETTERS ? letters * LETTER : 0);
+}
+
+static rv_status fail_unknown(const rv_source *source, const char *field, const char *found,
                               rv_error *err)
 {
-    char known[256] = "";
+    char known[256] = "", nearest[64] = "";
+    size_t most = 0;
     for (size_t i = 0; i < FAMILIES; i++) {
-        size_t used = strlen(known);
+        size_t used = strlen(known), like = likeness(families[i], source, found);
         snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", families[i]->name);
+        if (like <= most) continue;
+        most = like;
+        snprintf(nearest, sizeof nearest, ", which is most like %s", families[i]->name);
     }
     return rv_fail(err, RV_ERR_UNSUPPORTED,
-                   "%s: %s: expected a model of one of the families %s; found \"%s\"",
-                   rv_checkpoint_path(ck), field, known, found);
+                   "%s: %s: expected a model of one of the families %s; found \"%.80s\"%s",
+                   rv_checkpoint_path(source->checkpoint), field, known, found, nearest);
 }
 
 static rv_status family_of_gguf(const rv_family **out, rv_source *source, rv_error *err)
@@ -82,7 +98,7 @@ static rv_status family_of_gguf(const rv_family **out, rv_source *source, rv_err
                 *out = families[i];
                 return RV_OK;
             }
-    return fail_unknown(source->checkpoint, "general.architecture", word, err);
+    return fail_unknown(source, "general.architecture", word, err);
 }
 
 rv_status rv_family_of(const rv_family **out, rv_source *source,
@@ -107,7 +123,7 @@ rv_status rv_family_of(const rv_family **out, rv_source *source,
             *out = families[i];
             return RV_OK;
         }
-    return fail_unknown(checkpoint, "config.json: model_type", type ? type : "(none)", err);
+    return fail_unknown(source, "config.json: model_type", type ? type : "(none)", err);
 }
 
 /* One name: a prefix and a pattern up to '|'. */

@@ -9,7 +9,7 @@
 #include "model/family.h"
 #include "model/transformer.h"
 
-enum { CHUNK_ROWS = 256, LEAST_CONTEXT = 128 };
+enum { CHUNK_ROWS = 256, LEAST_CONTEXT = 64 };
 
 typedef struct loader {
     const rv_family *family;
