@@ -236,11 +236,7 @@ def chats_use_the_template(folder):
     about["model"]["vocab"] = {k: v for k, v in about["model"]["vocab"].items() if v != 69} | {"\n": 69}
     with open(path, "w", encoding="utf-8") as file:
         json.dump(about, file)
-    code, out, err = run("generate", model, "--text", "hi", "-n", "5", "--json")
-    if code == 1 and "chat template" in err:
-        print("skipped: chat templates are not there yet")
-        return
-    chat = json.loads(out)
+    chat = ask("generate", model, "--text", "hi", "-n", "5")
     rendered = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
     ids = ask("tokenize", model, "--special", text=rendered.encode())["ids"]
     check(chat["chat"] and chat["prompt_tokens"] == len(ids), f"chat: {chat}")
