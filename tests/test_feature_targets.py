@@ -145,6 +145,33 @@ class Features(unittest.TestCase):
         self.assertGreater(dream["activation"], best["g"])
         self.assertTrue(math.isfinite(dream["raw"]) and dream["raw"] > 0)
 
+    def test_a_coder_that_gives_everything_back_fits_its_site_and_no_other(self):
+        both = os.path.join(self.scratch.name, "whole")
+        os.makedirs(both, exist_ok=True)
+        unit = [[float(i == j) for j in range(WIDTH)] for i in range(WIDTH)]
+        minus = [[-x for x in row] for row in unit]
+        write_safetensors(both + "/sae_weights.safetensors", {
+            "W_enc": [a + b for a, b in zip(unit, minus)], "W_dec": unit + minus, "b_enc": [0.0] * (2 * WIDTH),
+            "b_dec": self.shift})
+        with open(both + "/cfg.json", "w", encoding="utf-8") as file:
+            json.dump({"architecture": "standard", "d_in": WIDTH, "d_sae": 2 * WIDTH, "metadata": {
+                "sae_lens_version": "6.5.0", "hook_name": "blocks.1.hook_resid_post", "l0": WIDTH}}, file)
+        about = json.loads(self.run_tool("features", "whole", "tiny", "--corpus", "corpus.txt", "--json"))
+        found = about["measured"]
+        self.assertEqual((about["format"], about["gate"], about["features"]), ("SAELens", "ReLU", 2 * WIDTH))
+        self.assertTrue(found["fits"], found)
+        self.assertAlmostEqual(found["l0"], WIDTH, delta=0.01)
+        self.assertAlmostEqual(found["explained_variance"], 1, delta=1e-5)
+        self.assertAlmostEqual(found["loss_recovered"], 1, delta=1e-3)
+        self.assertAlmostEqual(found["loss"], found["spliced_loss"], delta=1e-4)
+        self.assertEqual(found["dead"], 0)
+        self.coder("sae")  # random numbers give nothing back
+        out = self.run_tool("features", "sae", "tiny", "--corpus", "corpus.txt")
+        self.assertIn("does not fit", out)
+        self.assertIn("SAELens", self.run_tool("features", "sae"))
+        self.assertIn("--corpus needs a MODEL", self.run_tool("features", "sae", "--corpus", "corpus.txt", code=2))
+        self.assertIn("none of their files", self.run_tool("features", self.scratch.name, code=1))
+
     def test_what_cannot_be_is_named(self):
         self.coder("sae")
         for target, words in (("-feature:sae#7", "do not go below zero"), ("feature:sae#30", "expected 0 to 29, found 30"),

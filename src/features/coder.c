@@ -191,6 +191,20 @@ void rv_coder_input_apply(real *u, const real *x, const rv_coder *c)
     }
 }
 
+void rv_coder_output_restore(real *again, const real *x, const rv_coder *c)
+{
+    const size_t n = c->width;
+    double mean = 0, square;
+    if (c->input == RV_INPUT_PLAIN && !c->centred) return;
+    if (c->input == RV_INPUT_CONSTANT_NORM) {
+        multiply(again, n, sqrt(dot(x, x, n) / (double)n));
+        return;
+    }
+    moments(&mean, &square, x, n);
+    double by = c->input == RV_INPUT_LAYER_NORM ? sqrt(square / (double)(n - 1)) : 1;
+    for (size_t i = 0; i < n; i++) again[i] = (real)((double)again[i] * by + mean);
+}
+
 double rv_feature_pre(const rv_feature *f, const rv_coder *c, const real *x, real *scratch)
 {
     if (c->input == RV_INPUT_PLAIN) return dot(f->encoder, x, c->width) + f->bias;

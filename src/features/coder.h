@@ -83,6 +83,9 @@ void rv_feature_release(rv_feature *feature);
 /* u (d) of x (d); they may be the same. */
 void rv_coder_input_apply(real *u, const real *x, const rv_coder *coder);
 
+/* The inverse, for what a decoder wrote of x (d): norms of x are put back. */
+void rv_coder_output_restore(real *again, const real *x, const rv_coder *coder);
+
 /* z of x (d), through pre; scratch (d). */
 double rv_feature_pre(const rv_feature *feature, const rv_coder *coder, const real *x,
                       real *scratch);
