@@ -138,7 +138,7 @@ static void malformed_files_are_refused_by_name(void **state)
                         RV_ERR_UNSUPPORTED, "regular expression \"(\"");
     assert_refused_with(
         "\"pre_tokenizer\":null",
-        "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a&&b]\"},"
+        "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?~a)\"},"
         "\"behavior\":\"Isolated\"}",
         RV_ERR_UNSUPPORTED, "intersection");
 }

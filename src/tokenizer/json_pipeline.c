@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "tokenizer/json.h"
+#include "tokenizer/regex_translate.h"
 #include "tokenizer/unicode.h"
 
 enum { LIMIT_DEPTH = 16 };

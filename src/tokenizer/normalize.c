@@ -37,6 +37,66 @@ static bool inert(const char *text, size_t length, rv_normalize_kind kind)
     return true;
 }
 
+static void put_char(rv_text *out, unsigned c)
+{
+    char bytes[4];
+    rv_text_append(out, bytes, rv_utf8_encode(c, bytes));
+}
+
+typedef struct code_points {
+    utf8proc_int32_t *items;
+    size_t count, capacity;
+} code_points;
+
+/* What the characters of a text decompose into. */
+static rv_status decompose(code_points *out, const char *text, size_t length,
+                           utf8proc_option_t options, rv_error *err)
+{
+    int boundary = 0;
+    for (size_t i = 0, n; i < length; i += n) {
+        utf8proc_int32_t c = (utf8proc_int32_t)rv_char_at(text + i, &n), *end;
+        for (utf8proc_ssize_t need = 4;;) {
+            RV_TRY(rv_grow((void **)&out->items, &out->capacity, out->count + (size_t)need,
+                           sizeof *out->items, err));
+            size_t space = out->capacity - out->count;
+            end = out->items + out->count;
+            need = utf8proc_decompose_char(c, end, (utf8proc_ssize_t)space, options, &boundary);
+            if (need < 0)
+                return rv_fail(err, RV_ERR_FORMAT, "normalization: %s", utf8proc_errmsg(need));
+            if ((size_t)need > space) continue;
+            out->count += (size_t)need;
+            break;
+        }
+    }
+    return RV_OK;
+}
+
+static unsigned char combining_class(utf8proc_int32_t c)
+{
+    return (unsigned char)utf8proc_get_property(c)->combining_class;
+}
+
+/* Marks between two starters go by their classes, equals as they stood: a sort by counting, since
+ * a text may have a million of them in a row. spare holds chars[count]. */
+static void order_marks(utf8proc_int32_t *chars, utf8proc_int32_t *spare, size_t count)
+{
+    for (size_t start = 0, end; start < count; start = end + 1) {
+        size_t places[257] = {0};
+        bool ordered = true;
+        unsigned char last = 0, class;
+        for (end = start; end < count && (class = combining_class(chars[end])) > 0; end++) {
+            ordered = ordered && class >= last;
+            last = class;
+            places[class + 1]++;
+        }
+        if (ordered) continue;
+        for (size_t k = 1; k < 257; k++) places[k] += places[k - 1];
+        for (size_t i = start; i < end; i++)
+            spare[places[combining_class(chars[i])]++] = chars[i];
+        memcpy(chars + start, spare, (end - start) * sizeof *chars);
+    }
+}
+
 static rv_status normal_form(rv_text *out, const char *text, size_t length,
                              rv_normalize_kind kind, rv_error *err)
 {
@@ -50,20 +110,19 @@ static rv_status normal_form(rv_text *out, const char *text, size_t length,
         rv_text_append(out, text, length);
         return RV_OK;
     }
-    utf8proc_uint8_t *result = NULL;
-    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)length,
-                                      &result, options[kind]);
-    if (n == UTF8PROC_ERROR_NOMEM) return rv_fail_memory(err, length);
-    if (n < 0) return rv_fail(err, RV_ERR_FORMAT, "normalization: %s", utf8proc_errmsg(n));
-    rv_text_append(out, result, (size_t)n);
-    free(result);
-    return RV_OK;
-}
-
-static void put_char(rv_text *out, unsigned c)
-{
-    char bytes[4];
-    rv_text_append(out, bytes, rv_utf8_encode(c, bytes));
+    code_points all = {0};
+    utf8proc_int32_t *spare = NULL;
+    rv_status status;
+    RV_GOTO(decompose(&all, text, length, options[kind], err));
+    RV_GOTO(RV_NEW(spare, all.count, err));
+    order_marks(all.items, spare, all.count);
+    utf8proc_ssize_t n =
+        utf8proc_normalize_utf32(all.items, (utf8proc_ssize_t)all.count, options[kind]);
+    for (utf8proc_ssize_t i = 0; i < n; i++) put_char(out, (unsigned)all.items[i]);
+done:
+    free(all.items);
+    free(spare);
+    return status;
 }
 
 static void map_chars(rv_text *out, const char *text, size_t length, rv_normalize_kind kind)

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "tokenizer/regex_translate.h"
 
 struct rv_regex {
     pcre2_code *code;
@@ -18,110 +19,10 @@ struct rv_regex_scratch {
     pcre2_jit_stack *stack;
 };
 
-// Inside brackets: what Oniguruma means by \s (PCRE2 adds U+180E) and by \w (PCRE2 leaves
-// marks and connectors out; Oniguruma has six numbers of Latin-1 in it).
-#define SPACE                                                              \
-    "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}" \
-    "\\x{202F}\\x{205F}\\x{3000}"
-#define WORD RV_REGEX_LETTERS "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
-
-static rv_status unsupported(rv_error *err, const char *pattern, size_t length,
-                             const char *what)
-{
-    return rv_fail(err, RV_ERR_UNSUPPORTED, "regular expression \"%.*s\": %s is not supported",
-                   (int)length, pattern, what);
-}
-
-/* Translates the escape at pattern[i] ('\\'); returns how many bytes it took, 0 if it has no
- * counterpart. */
-static size_t translate_escape(rv_text *out, const char *rest, size_t left, bool in_class)
-{
-    if (left < 2) return 0;
-    switch (rest[1]) {
-    case 's':
-        rv_text_puts(out, in_class ? SPACE : "[" SPACE "]");
-        return 2;
-    case 'S':
-        rv_text_puts(out, in_class ? "\\S\\x{180E}" : "[^" SPACE "]");
-        return 2;
-    case 'w':
-        rv_text_puts(out, in_class ? WORD : "[" WORD "]");
-        return 2;
-    case 'W':
-        rv_text_puts(out, "[^" WORD "]");
-        return in_class ? 0 : 2;
-    case 'h':
-        rv_text_puts(out, in_class ? "0-9a-fA-F" : "[0-9a-fA-F]");
-        return 2;
-    case 'b':
-        if (in_class) break;
-        rv_text_puts(out, "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))");
-        return 2;
-    case 'B':
-    case 'H':
-        return 0;
-    case 'u':
-        if (left < 6) return 0;
-        rv_text_printf(out, "\\x{%.4s}", rest + 2);
-        return 6;
-    default:
-        break;
-    }
-    size_t taken = 2; // and what stands in braces: \p{L}, \x{3000}
-    if (left > 2 && rest[2] == '{') {
-        const char *end = memchr(rest, '}', left);
-        if (end) taken = (size_t)(end - rest) + 1;
-    }
-    rv_text_append(out, rest, taken);
-    return taken;
-}
-
-/* Inline flags: Ruby's m is PCRE2's s. Returns how many bytes of "(?flags" were written. */
-static size_t translate_group(rv_text *out, const char *rest, size_t left)
-{
-    size_t i = 2;
-    rv_text_puts(out, "(?");
-    while (i < left && (rest[i] == 'i' || rest[i] == 'm' || rest[i] == 'x' || rest[i] == '-')) {
-        rv_text_putc(out, rest[i] == 'm' ? 's' : rest[i]);
-        i++;
-    }
-    return i;
-}
-
-static rv_status translate(rv_text *out, const char *pattern, size_t length, rv_error *err)
-{
-    bool in_class = false;
-    for (size_t i = 0; i < length;) {
-        const char *rest = pattern + i;
-        size_t left = length - i, taken = 1;
-        if (*rest == '\\') {
-            taken = translate_escape(out, rest, left, in_class);
-            if (taken == 0) return unsupported(err, pattern, length, "an escape in it");
-        } else if (in_class && *rest == '[') {
-            if (left < 2 || rest[1] != ':')
-                return unsupported(err, pattern, length, "a set inside a set");
-            while (taken < left && rest[taken] != ']') taken++;
-            if (taken < left) taken++;
-            rv_text_append(out, rest, taken);
-        } else if (in_class && *rest == '&' && left > 1 && rest[1] == '&') {
-            return unsupported(err, pattern, length, "an intersection of sets");
-        } else if (!in_class && *rest == '}' && left > 1 && rest[1] == '+') {
-            return unsupported(err, pattern, length, "a plus after an interval");
-        } else if (!in_class && *rest == '(' && left > 1 && rest[1] == '?') {
-            taken = translate_group(out, rest, left);
-        } else {
-            if (*rest == '[') {
-                in_class = true;
-                if (left > 1 && rest[1] == '^') taken = 2;
-            } else if (*rest == ']') {
-                in_class = false;
-            }
-            rv_text_append(out, rest, taken);
-        }
-        i += taken;
-    }
-    return out->failed ? rv_fail_memory(err, out->length) : RV_OK;
-}
+enum {
+    LIMIT_STEPS = 10 * 1000 * 1000, // of one match, and 16 more for every byte of the text
+    LIMIT_HEAP = 64 * 1024          // KiB
+};
 
 rv_status rv_regex_compile(rv_regex **out, const char *pattern, size_t length, rv_error *err)
 {
@@ -130,7 +31,7 @@ rv_status rv_regex_compile(rv_regex **out, const char *pattern, size_t length, r
     pcre2_compile_context *context = NULL;
     rv_regex *regex = NULL;
     rv_status status;
-    RV_GOTO(translate(&translated, pattern, length, err));
+    RV_GOTO(rv_regex_translate(&translated, pattern, length, err));
     RV_GOTO(RV_NEW(regex, 1, err));
     context = pcre2_compile_context_create(NULL);
     if (!context) {
@@ -138,6 +39,7 @@ rv_status rv_regex_compile(rv_regex **out, const char *pattern, size_t length, r
         goto done;
     }
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+    pcre2_set_bsr(context, PCRE2_BSR_UNICODE);
     int code;
     PCRE2_SIZE offset;
     regex->code =
@@ -179,6 +81,7 @@ rv_status rv_regex_scratch_new(rv_regex_scratch **out, rv_error *err)
         rv_regex_scratch_free(scratch);
         return rv_fail_memory(err, 1);
     }
+    pcre2_set_heap_limit(scratch->context, LIMIT_HEAP);
     if (scratch->stack) pcre2_jit_stack_assign(scratch->context, NULL, scratch->stack);
     *out = scratch;
     return RV_OK;
@@ -193,13 +96,24 @@ void rv_regex_scratch_free(rv_regex_scratch *scratch)
     free(scratch);
 }
 
+/* Compiled code has a small stack of its own; what needs more is interpreted. */
+static int match(const rv_regex *regex, rv_regex_scratch *scratch, const char *text,
+                 size_t length, size_t at)
+{
+    int result = pcre2_match(regex->code, (PCRE2_SPTR)text, length, at, PCRE2_NO_UTF_CHECK,
+                             scratch->data, scratch->context);
+    if (result != PCRE2_ERROR_JIT_STACKLIMIT) return result;
+    return pcre2_match(regex->code, (PCRE2_SPTR)text, length, at,
+                       PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, scratch->data, scratch->context);
+}
+
 rv_status rv_regex_next(bool *found, const rv_regex *regex, rv_regex_scratch *scratch,
                         const char *text, size_t length, rv_regex_cursor *cursor, rv_error *err)
 {
     *found = false;
+    pcre2_set_match_limit(scratch->context, (uint32_t)(LIMIT_STEPS + 16 * length));
     while (cursor->at <= length) {
-        int result = pcre2_match(regex->code, (PCRE2_SPTR)text, length, cursor->at,
-                                 PCRE2_NO_UTF_CHECK, scratch->data, scratch->context);
+        int result = match(regex, scratch, text, length, cursor->at);
         if (result == PCRE2_ERROR_NOMATCH) return RV_OK;
         if (result < 0) {
             char message[256] = "";

@@ -11,16 +11,10 @@
 
 #include "base/error.h"
 
-/* Inside brackets: letters, marks, digits, connectors; Unicode's property Alphabetic is among
- * them. */
-#define RV_REGEX_LETTERS                                                        \
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}" \
-    "\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
-
 typedef struct rv_regex rv_regex;
 typedef struct rv_regex_scratch rv_regex_scratch;
 
-/* RV_ERR_UNSUPPORTED for a pattern that PCRE2 would read otherwise than Oniguruma. */
+/* The pattern goes through rv_regex_translate. RV_ERR_UNSUPPORTED for what it or PCRE2 does not know. */
 rv_status rv_regex_compile(rv_regex **out, const char *pattern, size_t length, rv_error *err);
 void rv_regex_free(rv_regex *regex);
 
@@ -36,7 +30,8 @@ typedef struct rv_regex_cursor {
 } rv_regex_cursor;
 
 /* The next match in text (valid UTF-8); *found is false at the end. An empty match right after
- * another match is passed over, as in the reference. */
+ * another match is passed over, as in the reference. RV_ERR_UNSUPPORTED where a match takes too many
+ * steps or too much memory. */
 rv_status rv_regex_next(bool *found, const rv_regex *regex, rv_regex_scratch *scratch,
                         const char *text, size_t length, rv_regex_cursor *cursor,
                         rv_error *err);
