@@ -135,12 +135,12 @@ static void malformed_files_are_refused_by_name(void **state)
     assert_refused_with("\"pre_tokenizer\":null",
                         "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},"
                         "\"behavior\":\"Isolated\"}",
-                        RV_ERR_UNSUPPORTED, "regular expression \"(\"");
+                        RV_ERR_FORMAT, "regular expression \"(\"");
     assert_refused_with(
         "\"pre_tokenizer\":null",
         "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?~a)\"},"
         "\"behavior\":\"Isolated\"}",
-        RV_ERR_UNSUPPORTED, "intersection");
+        RV_ERR_UNSUPPORTED, "group");
 }
 
 static void broken_vocabularies_are_refused(void **state)

@@ -31,7 +31,12 @@ rv_status rv_regex_compile(rv_regex **out, const char *pattern, size_t length, r
     pcre2_compile_context *context = NULL;
     rv_regex *regex = NULL;
     rv_status status;
-    RV_GOTO(rv_regex_translate(&translated, pattern, length, err));
+    status = rv_regex_translate(&translated, pattern, length, err);
+    if (status != RV_OK) {
+        rv_context(err, status, "regular expression \"%.*s\"",
+                   (int)(length < 200 ? length : 200), pattern);
+        goto done;
+    }
     RV_GOTO(RV_NEW(regex, 1, err));
     context = pcre2_compile_context_create(NULL);
     if (!context) {
@@ -50,7 +55,7 @@ rv_status rv_regex_compile(rv_regex **out, const char *pattern, size_t length, r
         char message[256] = "";
         pcre2_get_error_message(code, (PCRE2_UCHAR *)message, sizeof message);
         status = rv_fail(err, RV_ERR_UNSUPPORTED, "regular expression \"%.*s\": %s",
-                         (int)length, pattern, message);
+                         (int)(length < 200 ? length : 200), pattern, message);
         goto done;
     }
     pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE); // without JIT it is slower, no more

@@ -257,8 +257,7 @@ static rv_status parse_range(regex_parser *p, regex_set *set)
     p->at++;
     RV_TRY(regex_take_char(p, &last, true));
     if (last < first)
-        return rv_fail(p->err, RV_ERR_FORMAT,
-                       "regular expression: a range of a set ends before it begins");
+        return rv_fail(p->err, RV_ERR_FORMAT, "a range of a set ends before it begins");
     rv_text_putc(&set->items, '-');
     put_item(&set->items, last);
     return RV_OK;
@@ -302,8 +301,7 @@ static rv_status parse_union(regex_parser *p, regex_set *now, rv_text *before)
 {
     bool first = true;
     for (;; first = false) {
-        if (p->at >= p->length)
-            return rv_fail(p->err, RV_ERR_FORMAT, "regular expression: a set does not end");
+        if (p->at >= p->length) return rv_fail(p->err, RV_ERR_FORMAT, "a set does not end");
         bool literal = first && memchr(p->pattern + p->at + 1, ']', p->length - p->at - 1);
         if (p->pattern[p->at] == ']' && !literal) return RV_OK;
         if (looking_at(p, "&&")) {
@@ -324,8 +322,7 @@ rv_status regex_parse_set(regex_parser *p, regex_set *out)
     rv_text before = {0};
     bool negated = looking_at(p, "^");
     if (++p->depth > REGEX_LIMIT_DEPTH)
-        return rv_fail(p->err, RV_ERR_UNSUPPORTED, "regular expression: more than %d levels",
-                       REGEX_LIMIT_DEPTH);
+        return rv_fail(p->err, RV_ERR_UNSUPPORTED, "more than %d levels", REGEX_LIMIT_DEPTH);
     p->at += negated;
     rv_status status = parse_union(p, &now, &before);
     if (status == RV_OK) {

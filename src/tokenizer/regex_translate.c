@@ -11,14 +11,13 @@ static rv_status parse_sequence(regex_parser *p);
 rv_status regex_unsupported(const regex_parser *p, const char *what, const char *name,
                             size_t length)
 {
-    return rv_fail(p->err, RV_ERR_UNSUPPORTED,
-                   "regular expression: %s \"%.*s\" is not supported", what,
+    return rv_fail(p->err, RV_ERR_UNSUPPORTED, "%s \"%.*s\" is not supported", what,
                    (int)(length < 60 ? length : 60), name);
 }
 
 static rv_status fail(const regex_parser *p, const char *what)
 {
-    return rv_fail(p->err, RV_ERR_FORMAT, "regular expression: %s", what);
+    return rv_fail(p->err, RV_ERR_FORMAT, "%s", what);
 }
 
 static char peek(const regex_parser *p, size_t ahead)
@@ -393,8 +392,7 @@ static rv_status parse_atom(regex_parser *p)
 static rv_status parse_sequence(regex_parser *p)
 {
     if (++p->depth > REGEX_LIMIT_DEPTH)
-        return rv_fail(p->err, RV_ERR_UNSUPPORTED, "regular expression: more than %d levels",
-                       REGEX_LIMIT_DEPTH);
+        return rv_fail(p->err, RV_ERR_UNSUPPORTED, "more than %d levels", REGEX_LIMIT_DEPTH);
     for (;;) {
         skip_blanks(p);
         if (p->at >= p->length || peek(p, 0) == ')') break;
