@@ -13,12 +13,24 @@ rv_status rv_added_push(rv_added *added, const rv_added_token *token, rv_error *
         return rv_fail(err, RV_ERR_FORMAT,
                        "added token %d: content: expected 1 to %d bytes, found %zu", token->id,
                        LIMIT_CONTENT, token->length);
+    int32_t place = rv_vocabulary_find(&added->index, token->content, token->length);
+    if (place >= 0) {
+        rv_added_token *known = &added->tokens[place], old = *known;
+        *known = *token;
+        known->content = old.content;
+        known->id = old.id;
+        known->shadows = old.shadows;
+        return RV_OK;
+    }
     RV_TRY(rv_grow((void **)&added->tokens, &added->capacity, added->count + 1,
                    sizeof *added->tokens, err));
+    RV_TRY(rv_vocabulary_add(&added->index, (int64_t)added->count, token->content,
+                             token->length, err));
     char *content = rv_strndup(token->content, token->length);
     if (!content) return rv_fail_memory(err, token->length);
     added->tokens[added->count] = *token;
     added->tokens[added->count++].content = content;
+    if (token->id > added->last_id) added->last_id = token->id;
     return RV_OK;
 }
 
@@ -96,6 +108,7 @@ void rv_added_release(rv_added *added)
         rv_text_release(&added->tokens[i].normal);
     }
     free(added->tokens);
+    rv_vocabulary_release(&added->index);
     free(added->raw.nodes);
     free(added->normalized.nodes);
     *added = (rv_added){0};
@@ -103,11 +116,8 @@ void rv_added_release(rv_added *added)
 
 const rv_added_token *rv_added_find(const rv_added *added, const char *content, size_t length)
 {
-    for (size_t i = 0; i < added->count; i++)
-        if (added->tokens[i].length == length &&
-            memcmp(added->tokens[i].content, content, length) == 0)
-            return &added->tokens[i];
-    return NULL;
+    int32_t place = rv_vocabulary_find(&added->index, content, length);
+    return place < 0 ? NULL : &added->tokens[place];
 }
 
 /* Index of the longest token that begins at text[0], or -1; *end is set where one is found. */

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "tokenizer/normalize.h"
+#include "tokenizer/vocabulary.h"
 
 typedef struct rv_added_token {
     int32_t id;
@@ -13,7 +14,8 @@ typedef struct rv_added_token {
     bool single_word;    /* only where no word character touches it */
     bool lstrip, rstrip; /* takes the white space on that side with it */
     bool normalized;     /* is sought, normalised, in the normalised text */
-    rv_text normal;      /* then: its content, normalised, which it also decodes to */
+    bool shadows;   /* its id is another piece's too: both are encoded, this one is decoded */
+    rv_text normal; /* then: its content, normalised, which it also decodes to */
 } rv_added_token;
 
 /* A trie over bytes; children of a node are a list of siblings. */
@@ -32,10 +34,12 @@ typedef struct rv_trie {
 typedef struct rv_added {
     rv_added_token *tokens;
     size_t count, capacity;
+    rv_vocabulary index; /* content to place in tokens */
+    int32_t last_id;     /* the largest; 0 where there are none */
     rv_trie raw, normalized;
 } rv_added;
 
-/* Copies the content. */
+/* Copies the content. A content that is there already gets the new flags and keeps its id. */
 rv_status rv_added_push(rv_added *added, const rv_added_token *token, rv_error *err);
 
 /* Call once after the last push. Special tokens win over others of the same spelling, then the

@@ -11,10 +11,6 @@ enum token_type { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
 #define LLAMA3                                                               \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}" \
     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define QWEN2                                                           \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}" \
-    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-
 /* tokenizer.ggml.pre: the regular expressions that cut a text, one after the other, before the
  * bytes become characters. GPT2 stands for rv_gpt2_pattern. */
 #define GPT2 ""
@@ -43,8 +39,8 @@ static const pre_tokenizer pre_tokenizers[] = {
      true,
      false},
     {" dbrx smaug-bpe ", {LLAMA3}, false, false, false},
-    {" qwen2 deepseek-r1-qwen kormo megrez ", {QWEN2}, false, false, true},
-    {" stablelm2 hunyuan ", {QWEN2}, false, false, false},
+    {" qwen2 deepseek-r1-qwen kormo megrez ", {RV_QWEN2_PATTERN}, false, false, true},
+    {" stablelm2 hunyuan ", {RV_QWEN2_PATTERN}, false, false, false},
     {" falcon ", {"[\\p{P}\\$\\+<=>\\^~\\|`]+", GPT2, "[0-9][0-9][0-9]"}, false, false, false},
     {" default ",
      {"[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"},

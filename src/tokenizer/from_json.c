@@ -11,17 +11,7 @@ static rv_status read_vocabulary(rv_tokenizer *tok, const json_t *model, rv_erro
     json_t *vocabulary = json_object_get(model, "vocab");
     if (!json_is_object(vocabulary))
         return rv_fail(err, RV_ERR_FORMAT, "model.vocab: expected an object of token ids");
-    const char *piece;
-    json_t *id;
-    json_object_foreach(vocabulary, piece, id)
-    {
-        if (!json_is_integer(id))
-            return rv_fail(err, RV_ERR_FORMAT, "model.vocab: \"%s\": expected an integer",
-                           piece);
-        RV_TRY(rv_vocabulary_add(&tok->vocabulary, json_integer_value(id), piece, strlen(piece),
-                                 err));
-    }
-    return RV_OK;
+    return rv_vocabulary_from_json(&tok->vocabulary, vocabulary, "model.vocab", err);
 }
 
 static rv_status read_merge(rv_tokenizer *tok, const json_t *merge, size_t index, rv_error *err)
@@ -85,31 +75,6 @@ static rv_status read_model(rv_tokenizer *tok, const json_t *model, rv_error *er
     return RV_OK;
 }
 
-static rv_status read_added(rv_tokenizer *tok, const json_t *json, rv_error *err)
-{
-    const json_t *content = json_object_get(json, "content"), *id = json_object_get(json, "id");
-    if (!json_is_string(content) || !json_is_integer(id))
-        return rv_fail(err, RV_ERR_FORMAT, "added_tokens: expected an id and a content");
-    rv_added_token token = {.content = (char *)json_string_value(content),
-                            .length = json_string_length(content)};
-    RV_TRY(rv_json_bool(&token.special, json, "special", err));
-    token.normalized = !token.special;
-    RV_TRY(rv_json_bool(&token.single_word, json, "single_word", err));
-    RV_TRY(rv_json_bool(&token.lstrip, json, "lstrip", err));
-    RV_TRY(rv_json_bool(&token.rstrip, json, "rstrip", err));
-    RV_TRY(rv_json_bool(&token.normalized, json, "normalized", err));
-    int32_t known = rv_vocabulary_find(&tok->vocabulary, token.content, token.length);
-    if (known < 0)
-        RV_TRY(rv_vocabulary_name(&tok->vocabulary, json_integer_value(id), token.content,
-                                  token.length, err));
-    else if (known != json_integer_value(id))
-        return rv_fail(err, RV_ERR_FORMAT,
-                       "added_tokens: \"%s\": id: expected %d as in model.vocab, found %lld",
-                       token.content, known, (long long)json_integer_value(id));
-    token.id = (int32_t)json_integer_value(id);
-    return rv_added_push(&tok->added, &token, err);
-}
-
 /* Where no configuration names them: BOS is what the post-processor puts first, the others go
  * by their usual spellings. */
 static void guess_specials(rv_tokenizer *tok)
@@ -136,7 +101,8 @@ static rv_status read_parts(rv_tokenizer *tok, const json_t *json, rv_error *err
     RV_TRY(read_model(tok, json_object_get(json, "model"), err));
     const json_t *added = json_object_get(json, "added_tokens"), *token;
     size_t i;
-    json_array_foreach(added, i, token) RV_TRY(read_added(tok, token, err));
+    json_array_foreach(added, i, token)
+        RV_TRY(rv_tokenizer_add_json(tok, token, false, "added_tokens", err));
     RV_TRY(rv_normalizer_from_json(tok, json_object_get(json, "normalizer"), err));
     RV_TRY(rv_pretokenizer_from_json(tok, json_object_get(json, "pre_tokenizer"), err));
     RV_TRY(rv_decoder_from_json(tok, json_object_get(json, "decoder"), err));
@@ -166,7 +132,7 @@ rv_status rv_tokenizer_from_json(rv_tokenizer *tok, const char *path, rv_error *
     const char *slash = strrchr(path, '/');
     char *folder = slash ? rv_strndup(path, (size_t)(slash - path)) : rv_strndup(".", 1);
     if (!folder) return rv_fail_memory(err, strlen(path));
-    status = rv_tokenizer_read_config(tok, *folder ? folder : "/", err);
+    status = rv_tokenizer_read_config(tok, *folder ? folder : "/", NULL, false, err);
     free(folder);
     return status;
 }

@@ -12,6 +12,12 @@
 
 enum { RV_LIMIT_TOKENIZER_FILE = 256 * 1024 * 1024 };
 
+/* bos_token and its like, as the configuration names them; templates know them by these names. */
+typedef struct rv_named_token {
+    char *name, *content;
+    size_t length;
+} rv_named_token;
+
 /* Immutable once opened. */
 struct rv_tokenizer {
     rv_vocabulary vocabulary; /* find() sees the model's pieces only, not the added tokens */
@@ -24,10 +30,12 @@ struct rv_tokenizer {
 
     unsigned char *kinds; /* by id: RV_TOKEN_* */
     uint32_t *renamed;    /* by id: 1 + index of an added token that decodes to its normalised
-                             content, or 0; NULL: there are none */
+                             content or shadows a piece, or 0; NULL: there are none */
     char *token_bytes;    /* what each token stands for, one after the other */
     size_t *token_starts; /* size + 1 */
     rv_special_ids special;
+    rv_named_token *named;
+    size_t named_count, named_capacity;
     char *chat_template; /* NULL: none */
     const char *source;  /* static */
 };
@@ -61,11 +69,25 @@ rv_status rv_tokenizer_mark(rv_tokenizer *tok, int32_t id, unsigned kind, rv_err
 /* The id of a token by its spelling, added tokens included; -1: none. */
 int32_t rv_tokenizer_id(const rv_tokenizer *tok, const char *content, size_t length);
 
+/* Adds a token that is sought in texts before anything else, as the tokenizers library does, whatever
+ * token->id says: one that the vocabulary has keeps its id there, one that was added before gets the
+ * new flags, any other the next free id. */
+rv_status rv_tokenizer_add(rv_tokenizer *tok, const rv_added_token *token, rv_error *err);
+
+/* Remembers a special token by its name; the first of a name counts. */
+rv_status rv_tokenizer_add_name(rv_tokenizer *tok, const char *name, const char *content,
+                                size_t length, rv_error *err);
+
 /* For byte-level tokenizers: the steps of ByteLevel, and its decoder. */
 rv_status rv_tokenizer_byte_level(rv_tokenizer *tok, bool prefix_space, bool use_regex,
                                   rv_error *err);
 
-/* tokenizer_config.json beside a tokenizer: special tokens, add_bos_token, chat template. */
-rv_status rv_tokenizer_read_config(rv_tokenizer *tok, const char *folder, rv_error *err);
+/* The files beside a tokenizer: tokens that they add, special tokens by name, chat template.
+ * `defaults`: names and contents of special tokens that hold where no file says otherwise, in pairs
+ * up to NULL. obey_add_bos: add_bos_token and add_eos_token say what goes around a text (where there
+ * is a post-processor, it does). */
+rv_status rv_tokenizer_read_config(rv_tokenizer *tok, const char *folder,
+                                   const char *const *defaults, bool obey_add_bos,
+                                   rv_error *err);
 
 #endif

@@ -55,6 +55,9 @@ rv_status rv_pretokenizer_add_regex(rv_pretokenizer *pretokenizer, const char *p
 void rv_pretokenizer_release(rv_pretokenizer *pretokenizer);
 
 extern const char rv_gpt2_pattern[]; /* what ByteLevel splits by */
+#define RV_QWEN2_PATTERN                                                \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}" \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 typedef rv_status (*rv_word_fn)(void *context, const char *word, size_t length, rv_error *err);
 

@@ -26,6 +26,43 @@ int32_t rv_tokenizer_id(const rv_tokenizer *tok, const char *content, size_t len
     return added ? added->id : rv_vocabulary_find(&tok->vocabulary, content, length);
 }
 
+/* Behind the vocabulary and everything that was added: gaps in the ids are not looked at. */
+static int32_t next_id(const rv_tokenizer *tok)
+{
+    int32_t count = (int32_t)tok->vocabulary.slots_used;
+    return tok->added.count && tok->added.last_id >= count ? tok->added.last_id + 1 : count;
+}
+
+rv_status rv_tokenizer_add(rv_tokenizer *tok, const rv_added_token *token, rv_error *err)
+{
+    if (token->length == 0) return RV_OK;
+    rv_added_token added = *token;
+    added.id = rv_tokenizer_id(tok, token->content, token->length);
+    if (added.id < 0) {
+        size_t length;
+        added.id = next_id(tok);
+        added.shadows = rv_vocabulary_piece(&tok->vocabulary, added.id, &length) != NULL;
+        if (!added.shadows)
+            RV_TRY(rv_vocabulary_name(&tok->vocabulary, added.id, added.content, added.length,
+                                      err));
+    }
+    return rv_added_push(&tok->added, &added, err);
+}
+
+rv_status rv_tokenizer_add_name(rv_tokenizer *tok, const char *name, const char *content,
+                                size_t length, rv_error *err)
+{
+    for (size_t i = 0; i < tok->named_count; i++)
+        if (strcmp(tok->named[i].name, name) == 0) return RV_OK;
+    RV_TRY(rv_grow((void **)&tok->named, &tok->named_capacity, tok->named_count + 1,
+                   sizeof *tok->named, err));
+    rv_named_token *named = &tok->named[tok->named_count];
+    *named =
+        (rv_named_token){rv_strndup(name, strlen(name)), rv_strndup(content, length), length};
+    tok->named_count++;
+    return named->name && named->content ? RV_OK : rv_fail_memory(err, length);
+}
+
 rv_status rv_tokenizer_mark(rv_tokenizer *tok, int32_t id, unsigned kind, rv_error *err)
 {
     if (!tok->kinds) RV_TRY(RV_NEW(tok->kinds, tok->vocabulary.size, err));
@@ -54,8 +91,8 @@ static const char *shown_piece(const rv_tokenizer *tok, int32_t id, size_t *leng
     if (!tok->renamed || !tok->renamed[id])
         return rv_vocabulary_piece(&tok->vocabulary, id, length);
     const rv_added_token *token = &tok->added.tokens[tok->renamed[id] - 1];
-    *length = token->normal.length;
-    return token->normal.bytes;
+    *length = token->normalized ? token->normal.length : token->length;
+    return token->normalized ? token->normal.bytes : token->content;
 }
 
 static rv_status build_token_bytes(rv_tokenizer *tok, rv_error *err)
@@ -72,7 +109,7 @@ static rv_status build_token_bytes(rv_tokenizer *tok, rv_error *err)
     return tok->token_bytes ? RV_OK : rv_fail_memory(err, tok->vocabulary.size);
 }
 
-/* The token that stands between documents: a name that says so, else the end of a text. */
+/* The token that stands between documents, by a name that says so. */
 static int32_t find_separator(const rv_tokenizer *tok)
 {
     static const char *const names[] = {"<|endoftext|>", "<|end_of_text|>",
@@ -81,7 +118,25 @@ static int32_t find_separator(const rv_tokenizer *tok)
         int32_t id = rv_tokenizer_id(tok, names[i], strlen(names[i]));
         if (id >= 0) return id;
     }
-    return tok->special.eos;
+    return -1;
+}
+
+/* Special tokens that no configuration named, by their ids. */
+static rv_status name_specials(rv_tokenizer *tok, rv_error *err)
+{
+    const struct {
+        const char *name;
+        int32_t id;
+    } ids[] = {{"bos_token", tok->special.bos},
+               {"eos_token", tok->special.eos},
+               {"unk_token", tok->special.unknown},
+               {"pad_token", tok->special.pad}};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        size_t length;
+        const char *piece = rv_vocabulary_piece(&tok->vocabulary, ids[i].id, &length);
+        if (piece) RV_TRY(rv_tokenizer_add_name(tok, ids[i].name, piece, length, err));
+    }
+    return RV_OK;
 }
 
 static rv_status finish(rv_tokenizer *tok, rv_error *err)
@@ -93,7 +148,7 @@ static rv_status finish(rv_tokenizer *tok, rv_error *err)
         const rv_added_token *token = &tok->added.tokens[i];
         if (token->special)
             RV_TRY(rv_tokenizer_mark(tok, token->id, RV_TOKEN_SPECIAL | RV_TOKEN_SKIPPED, err));
-        if (!token->normalized) continue;
+        if (!token->normalized && !token->shadows) continue;
         if (!tok->renamed) RV_TRY(RV_NEW(tok->renamed, tok->vocabulary.size, err));
         tok->renamed[token->id] = (uint32_t)i + 1;
     }
@@ -101,6 +156,7 @@ static rv_status finish(rv_tokenizer *tok, rv_error *err)
     tok->special.separator = find_separator(tok);
     tok->special.add_bos = tok->before.count > 0 && tok->special.bos >= 0 &&
                            tok->before.items[0] == tok->special.bos;
+    RV_TRY(name_specials(tok, err));
     return build_token_bytes(tok, err);
 }
 
@@ -204,6 +260,11 @@ void rv_tokenizer_close(rv_tokenizer *tok)
     free(tok->renamed);
     free(tok->token_bytes);
     free(tok->token_starts);
+    for (size_t i = 0; i < tok->named_count; i++) {
+        free(tok->named[i].name);
+        free(tok->named[i].content);
+    }
+    free(tok->named);
     free(tok->chat_template);
     free(tok);
 }
@@ -360,6 +421,15 @@ bool rv_token_is_special(const rv_tokenizer *tok, int32_t id)
 rv_special_ids rv_tokenizer_special(const rv_tokenizer *tok)
 {
     return tok->special;
+}
+
+const char *rv_tokenizer_named(const rv_tokenizer *tok, size_t index, const char **content,
+                               size_t *length)
+{
+    if (index >= tok->named_count) return NULL;
+    *content = tok->named[index].content;
+    *length = tok->named[index].length;
+    return tok->named[index].name;
 }
 
 const char *rv_tokenizer_chat_template(const rv_tokenizer *tok)

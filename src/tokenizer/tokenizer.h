@@ -64,12 +64,17 @@ bool rv_token_is_special(const rv_tokenizer *tok, int32_t id);
 
 /* Ids of special tokens, as the configuration names them; -1 where there is none. Where add_bos is
  * false, bos may be something else than a beginning (SmolLM2 names <|im_start|>): to begin a text
- * there, use `separator`, the token between documents (<|endoftext|> or its like, else eos). */
+ * there, use `separator`, the token between documents (<|endoftext|> or its like). */
 typedef struct rv_special_ids {
     int32_t bos, eos, unknown, pad, separator;
     bool add_bos; /* the tokenizer's configuration says that BOS goes first */
 } rv_special_ids;
 rv_special_ids rv_tokenizer_special(const rv_tokenizer *tok);
+
+/* The special tokens that a chat template may name: "bos_token" and what stands for it. NULL behind
+ * the last; borrowed. */
+const char *rv_tokenizer_named(const rv_tokenizer *tok, size_t index, const char **content,
+                               size_t *length);
 
 /* The Jinja chat template of the model; NULL where it has none. Borrowed. */
 const char *rv_tokenizer_chat_template(const rv_tokenizer *tok);
