@@ -23,7 +23,7 @@ class Autoencoder(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.scratch = tempfile.TemporaryDirectory()
-        special = {"special": [56, 57], "config": {"bos_token": "<56>", "eos_token": "<57>", "add_bos_token": True}}
+        special = {"special": [56, 57], "config": {"bos_token": "<56>", "eos_token": "<57>"}}
         cls.model = make_model(os.path.join(cls.scratch.name, "tiny"), "llama-grouped", **special)
         cls.other = make_model(os.path.join(cls.scratch.name, "other"), "llama-biased", **special)
         with open(os.path.join(cls.scratch.name, "corpus.txt"), "w", encoding="utf-8") as file:

@@ -112,7 +112,7 @@ def judge_fixture(folder, name):
 
 def judge_info(folder):
     model = make_model(os.path.join(folder, "described"), "llama-grouped", special=[56, 57],
-                       config={"bos_token": "<56>", "eos_token": "<57>", "add_bos_token": True})
+                       config={"bos_token": "<56>", "eos_token": "<57>"})
     info = ask("info", model)
     with open(os.path.join(model, "config.json"), encoding="utf-8") as file:
         config = json.load(file)
@@ -143,7 +143,7 @@ def json_is_as_documented(folder):
     with open(os.path.join(ROOT, "docs", "formats.md"), encoding="utf-8") as file:
         sections = dict(part.split("\n", 1) for part in file.read().split("\n## What commands print")[1].split("\n### "))
     model = make_model(os.path.join(folder, "documented"), "llama-grouped", special=[56, 57], template=TEMPLATE,
-                       config={"bos_token": "<56>", "eos_token": "<57>", "add_bos_token": True})
+                       config={"bos_token": "<56>", "eos_token": "<57>"})
     for name, *arguments in (("info",), ("tokenize", "--text", "ab"), ("score", "--text", "ab"),
                              ("activations", "L0.N1", "--text", "ab"), ("generate", "--no-chat", "--text", "ab", "-n", "3")):
         printed = printed_fields(ask(name, model, *arguments))
@@ -158,7 +158,7 @@ def json_is_as_documented(folder):
 
 def bos_is_added_and_recorded(folder):
     model = make_model(os.path.join(folder, "bos"), "llama-grouped", special=[56, 57],
-                       config={"bos_token": "<56>", "eos_token": "<57>", "add_bos_token": True})
+                       config={"bos_token": "<56>", "eos_token": "<57>"})
     with_bos, without = ask("score", model, text=b"adorned"), ask("score", model, "--no-bos", text=b"adorned")
     check(with_bos["bos"]["added"] and with_bos["bos"]["token"] == "<56>", "score: BOS is recorded")
     check(with_bos["scored"] == with_bos["tokens"] == 7, "score: behind BOS every token counts")
@@ -436,7 +436,7 @@ reverie compare tiny L1.N5 --table --json
 
 def transcript(folder):
     make_model(os.path.join(folder, "tiny"), "llama-grouped", special=[56, 57],
-               config={"bos_token": "<56>", "eos_token": "<57>", "add_bos_token": True})
+               config={"bos_token": "<56>", "eos_token": "<57>"})
     shutil.copytree(os.path.join(MODELS, "gpt2-bare"), os.path.join(folder, "bare"))
     out = ""
     for line in TRANSCRIPT.strip().split("\n"):

@@ -30,7 +30,7 @@ class Dreams(unittest.TestCase):
     def setUpClass(cls):
         cls.scratch = tempfile.TemporaryDirectory()
         cls.model = make_model(os.path.join(cls.scratch.name, "tiny"), "llama-grouped", special=[56, 57],
-                               config={"bos_token": "<56>", "eos_token": "<57>", "add_bos_token": True})
+                               config={"bos_token": "<56>", "eos_token": "<57>"})
         with open(os.path.join(cls.scratch.name, "corpus.txt"), "w", encoding="utf-8") as file:
             file.write(TEXT)
 

@@ -23,7 +23,7 @@ class Programs(unittest.TestCase):
         self.scratch = tempfile.TemporaryDirectory()
         self.addCleanup(self.scratch.cleanup)
         make_model(os.path.join(self.scratch.name, "tiny"), "llama-grouped", special=[56, 57],
-                   config={"bos_token": "<56>", "eos_token": "<57>", "add_bos_token": True})
+                   config={"bos_token": "<56>", "eos_token": "<57>"})
         self.write("corpus.txt", (TEXT + ".\n") * 40)
 
     def write(self, name, text):

@@ -17,4 +17,9 @@ typedef struct rv_chat_message {
 rv_status rv_chat_render(const rv_tokenizer *tok, const rv_chat_message *messages, size_t count,
                          bool add_generation_prompt, rv_text *out, rv_error *err);
 
+/* The same of a template that is given; tok: whose special tokens it may name, or NULL. */
+rv_status rv_template_render(const char *source, const rv_tokenizer *tok,
+                             const rv_chat_message *messages, size_t count,
+                             bool add_generation_prompt, rv_text *out, rv_error *err);
+
 #endif

@@ -1,5 +1,6 @@
 #include "template/lex.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +16,15 @@ rv_status jinja_lexer_fail(const jinja_lexer *lexer, rv_status status, const cha
     va_end(args);
     for (size_t i = 0; i < lexer->at && i < lexer->length; i++)
         line += lexer->source[i] == '\n';
-    return rv_fail(lexer->err, status, "line %zu: %s", line, message);
+    return rv_fail(lexer->memory->err, status, "line %zu: %s", line, message);
 }
 
 rv_status jinja_lexer_init(jinja_lexer *lexer, jinja_memory *memory, const char *source,
-                           size_t length, rv_error *err)
+                           size_t length)
 {
     char *copy;
     size_t n = 0;
-    RV_TRY(JINJA_NEW(copy, memory, length + 1, err));
+    RV_TRY(JINJA_NEW(copy, memory, length + 1));
     for (size_t i = 0; i < length; i++) {
         if (source[i] == '\r') {
             copy[n++] = '\n';
@@ -33,8 +34,7 @@ rv_status jinja_lexer_init(jinja_lexer *lexer, jinja_memory *memory, const char 
         }
     }
     if (n > 0 && copy[n - 1] == '\n') n--;
-    *lexer = (jinja_lexer){
-        .memory = memory, .source = copy, .length = n, .line_start = true, .err = err};
+    *lexer = (jinja_lexer){.memory = memory, .source = copy, .length = n, .line_start = true};
     return RV_OK;
 }
 
@@ -109,10 +109,44 @@ static rv_status append_text(jinja_lexer *l, rv_text *all, jinja_string *text,
     all->length = 0;
     rv_text_append(all, text->bytes, text->length);
     rv_text_append(all, part.bytes, part.length);
-    if (all->failed) return rv_fail_memory(l->err, part.length);
-    RV_TRY(jinja_copy(&joined, l->memory, all->bytes, all->length, l->err));
+    if (all->failed) return rv_fail_memory(l->memory->err, part.length);
+    RV_TRY(jinja_copy(&joined, l->memory, all->bytes, all->length));
     *text = joined.string;
     return RV_OK;
+}
+
+/* Past white space and one of the signs, whether a word comes and then the end of the tag. */
+static bool at_word_tag(const jinja_lexer *l, size_t at, const char *word, size_t *end)
+{
+    size_t n = strlen(word);
+    if (at < l->length && (l->source[at] == '-' || l->source[at] == '+')) at++;
+    while (at < l->length && is_blank(l->source[at])) at++;
+    if (!follows(l, at, word)) return false;
+    for (at += n; at < l->length && is_blank(l->source[at]); at++) continue;
+    *end = at;
+    jinja_lexer there = *l;
+    there.at = at;
+    return at_close(&there, '%');
+}
+
+/* {% raw %}: what stands up to {% endraw %} is text. l->at is past the opening "{%". */
+static rv_status take_raw(jinja_lexer *l, rv_text *all, jinja_string *text, bool *raw)
+{
+    size_t end;
+    *raw = l->source[l->at - 1] == '%' && at_word_tag(l, l->at, "raw", &end);
+    if (!*raw) return RV_OK;
+    l->at = end;
+    close_tag(l, '}'); // which takes no line end, unlike other tags
+    size_t start = l->at;
+    if (start == l->length) return RV_OK;
+    for (size_t at = start; at + 1 < l->length; at++) {
+        if (!follows(l, at, "{%") || !at_word_tag(l, at + 2, "endraw", &end)) continue;
+        RV_TRY(append_text(l, all, text, cut_text(l, start, at, false)));
+        l->at = end;
+        close_tag(l, '%');
+        return RV_OK;
+    }
+    return jinja_lexer_fail(l, RV_ERR_FORMAT, "{%% raw %%} does not end");
 }
 
 static rv_status next_text(jinja_lexer *l, rv_text *all, jinja_string *text, char *tag)
@@ -133,6 +167,9 @@ static rv_status next_text(jinja_lexer *l, rv_text *all, jinja_string *text, cha
             RV_TRY(skip_comment(l));
             continue;
         }
+        bool raw;
+        RV_TRY(take_raw(l, all, text, &raw));
+        if (raw) continue;
         if (l->at < l->length && (l->source[l->at] == '-' || l->source[l->at] == '+') &&
             !at_close(l, *tag == '{' ? '}' : '%'))
             l->at++;
@@ -156,7 +193,7 @@ rv_status jinja_next_text(jinja_lexer *l, jinja_string *text, char *tag)
 static bool is_name_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           (c >= '0' && c <= '9');
+           (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
 }
 
 /* \xHH, \uHHHH, \UHHHHHHHH, at l->source[*at], just past the letter. */
@@ -186,7 +223,16 @@ static rv_status read_escape(jinja_lexer *l, size_t *at, rv_text *out)
     if (c == 'x') return read_hex(l, at, 2, out);
     if (c == 'u') return read_hex(l, at, 4, out);
     if (c == 'U') return read_hex(l, at, 8, out);
-    if (c == 'N' || (c >= '0' && c <= '7'))
+    if (c >= '0' && c <= '7') {
+        unsigned number = (unsigned)(c - '0');
+        char bytes[4];
+        for (int k = 0;
+             k < 2 && *at < l->length && l->source[*at] >= '0' && l->source[*at] <= '7'; k++)
+            number = 8 * number + (unsigned)(l->source[(*at)++] - '0');
+        rv_text_append(out, bytes, rv_utf8_encode(number, bytes));
+        return RV_OK;
+    }
+    if (c == 'N')
         return jinja_lexer_fail(l, RV_ERR_UNSUPPORTED, "escape \\%c is not supported", c);
     if (c == '\n') return RV_OK;
     rv_text_putc(out, '\\');
@@ -207,25 +253,89 @@ static rv_status read_string(jinja_lexer *l, rv_text *out)
     }
     if (i >= l->length) return jinja_lexer_fail(l, RV_ERR_FORMAT, "a string does not end");
     l->at = i + 1;
-    if (out->failed) return rv_fail_memory(l->err, out->length);
+    if (out->failed) return rv_fail_memory(l->memory->err, out->length);
     jinja_value value;
-    RV_TRY(jinja_copy(&value, l->memory, out->bytes, out->length, l->err));
+    RV_TRY(jinja_copy(&value, l->memory, out->bytes, out->length));
     l->now = (jinja_token){.kind = TOKEN_STRING, .text = value.string};
     return RV_OK;
 }
 
+static bool is_digit(const jinja_lexer *l, size_t at)
+{
+    return at < l->length && l->source[at] >= '0' && l->source[at] <= '9';
+}
+
+/* Digits with single underscores between them, appended without these. */
+static void take_digits(jinja_lexer *l, char *out, size_t size, bool (*digit)(char))
+{
+    size_t n = strlen(out);
+    while (l->at < l->length) {
+        bool gap =
+            l->source[l->at] == '_' && l->at + 1 < l->length && digit(l->source[l->at + 1]);
+        if (!gap && !digit(l->source[l->at])) break;
+        if (!gap && n + 1 < size) out[n++] = l->source[l->at];
+        l->at++;
+    }
+    out[n] = '\0';
+}
+
+static bool decimal(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool hexadecimal(char c)
+{
+    return decimal(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* 12, 1_000, 0xFF, 0o17, 0b1, 1.5, 2e3. */
 static rv_status read_number(jinja_lexer *l)
 {
-    int64_t number = 0;
+    size_t zeros = l->at;
+    while (zeros < l->length && l->source[zeros] == '0') zeros++;
+    if (zeros > l->at && is_digit(l, zeros))
+        return jinja_lexer_fail(l, RV_ERR_FORMAT, "a number begins with 0");
+    char number[64] = "";
     size_t start = l->at;
-    for (; l->at < l->length && l->source[l->at] >= '0' && l->source[l->at] <= '9'; l->at++)
-        if (__builtin_mul_overflow(number, 10, &number) ||
-            __builtin_add_overflow(number, l->source[l->at] - '0', &number))
-            return jinja_lexer_fail(l, RV_ERR_UNSUPPORTED, "a number is too big");
-    if (l->at + 1 < l->length && l->source[l->at] == '.' && l->source[l->at + 1] >= '0' &&
-        l->source[l->at + 1] <= '9')
-        return jinja_lexer_fail(l, RV_ERR_UNSUPPORTED, "fractions are not supported");
-    l->now = (jinja_token){TOKEN_INTEGER, {l->source + start, l->at - start}, number};
+    char letter = l->at + 1 < l->length ? (char)(l->source[l->at + 1] | 32) : '\0';
+    int base = l->source[l->at] != '0' ? 10
+               : letter == 'x'         ? 16
+               : letter == 'o'         ? 8
+               : letter == 'b'         ? 2
+                                       : 10;
+    bool real = false;
+    if (base != 10) l->at += 2;
+    take_digits(l, number, sizeof number, base == 16 ? hexadecimal : decimal);
+    bool after_dot = start > 0 && l->source[start - 1] == '.';
+    if (base == 10 && !after_dot && l->at < l->length) {
+        if (l->source[l->at] == '.' && is_digit(l, l->at + 1)) {
+            real = true;
+            l->at++;
+            strcat(number, ".");
+            take_digits(l, number, sizeof number - 8, decimal);
+        }
+        size_t sign = l->at + 1 < l->length && strchr("+-", l->source[l->at + 1]) ? 1 : 0;
+        if (l->at < l->length && (l->source[l->at] | 32) == 'e' &&
+            is_digit(l, l->at + 1 + sign)) {
+            real = true;
+            strncat(number, l->source + l->at, 1 + sign);
+            l->at += 1 + sign;
+            take_digits(l, number, sizeof number, decimal);
+        }
+    }
+    if (strlen(number) > 40)
+        return jinja_lexer_fail(l, RV_ERR_UNSUPPORTED, "a number is too long");
+    char *end;
+    errno = 0;
+    l->now = (jinja_token){.kind = real ? TOKEN_FLOAT : TOKEN_INTEGER,
+                           .text = {l->source + start, l->at - start}};
+    if (real)
+        l->now.real = strtod(number, &end);
+    else
+        l->now.integer = strtoll(number, &end, base);
+    if (!real && (errno || *end || end == number))
+        return jinja_lexer_fail(l, RV_ERR_UNSUPPORTED, "a number is too big");
     return RV_OK;
 }
 

@@ -9,6 +9,7 @@ typedef enum jinja_token_kind {
     TOKEN_NAME,
     TOKEN_STRING,
     TOKEN_INTEGER,
+    TOKEN_FLOAT,
     TOKEN_OPERATOR,
     TOKEN_CLOSE /* the end of a tag */
 } jinja_token_kind;
@@ -17,6 +18,7 @@ typedef struct jinja_token {
     jinja_token_kind kind;
     jinja_string text; /* a string's is its value */
     int64_t integer;
+    double real;
 } jinja_token;
 
 typedef struct jinja_lexer {
@@ -27,12 +29,11 @@ typedef struct jinja_lexer {
     size_t brackets; /* open ones inside a tag */
     bool line_start; /* the text after the last tag begins a line */
     jinja_token now; /* inside a tag */
-    rv_error *err;
 } jinja_lexer;
 
-/* Prepares the source: one kind of line ends, none at the very end. */
+/* Prepares the source (valid UTF-8): one kind of line ends, none at the very end. */
 rv_status jinja_lexer_init(jinja_lexer *lexer, jinja_memory *memory, const char *source,
-                           size_t length, rv_error *err);
+                           size_t length);
 
 /* The text up to the next tag, past comments. *tag: '{' for an output, '%' for a statement, 0 at
  * the end of the template. Inside a tag lexer->now is its first token. */

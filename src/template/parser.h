@@ -11,6 +11,7 @@ typedef struct parser {
     jinja_lexer lexer;
     size_t depth;
     size_t loops; /* around the statement */
+    int64_t uses; /* JINJA_USES_*: names that the macro being read mentions */
 } parser;
 
 static inline rv_status advance(parser *p)
@@ -54,7 +55,7 @@ static inline rv_status take_name(parser *p, jinja_string *name)
 
 static inline rv_status new_node(parser *p, jinja_node **out, jinja_node_kind kind)
 {
-    RV_TRY(JINJA_NEW(*out, p->lexer.memory, 1, p->lexer.err));
+    RV_TRY(JINJA_NEW(*out, p->lexer.memory, 1));
     (*out)->kind = kind;
     return RV_OK;
 }
@@ -83,8 +84,18 @@ static inline rv_status enter(parser *p)
     return RV_OK;
 }
 
-/* expression.c. An expression, and one in which `if` ends it: the list of a loop. */
+/* ---- expression.c ---------------------------------------------------------------------------- */
+
 rv_status jinja_parse_expression(parser *p, jinja_node **out);
-rv_status jinja_parse_or(parser *p, jinja_node **out);
+
+/* One expression, or several with commas, which are a tuple. without_if: `if` ends it. */
+rv_status jinja_parse_tuple(parser *p, jinja_node **out, bool without_if);
+
+/* Postfixes and arguments of a call, past its bracket. */
+rv_status jinja_parse_unary(parser *p, jinja_node **out);
+rv_status jinja_parse_arguments(parser *p, jinja_node **out);
+
+/* name(arguments)|name... over *node. */
+rv_status jinja_parse_filter(parser *p, jinja_node **node);
 
 #endif
