@@ -25,7 +25,8 @@ typedef struct rv_dream_params {
     uint64_t budget;      /* forward tokens */
     uint64_t least, most; /* tokens of a dream */
     const char *
-        position; /* where the target is read: "last", "max", or a number (negative: from the end) */
+        position; /* where the target is read: "last", "max", or a number (negative: from the end); NULL: at the
+                     strongest token of a sentence, the last of a fragment */
     const char *const *prompts; /* texts to start from */
     size_t prompt_count;
     const char *prefix, *suffix; /* fixed text around the dream; NULL: none */

@@ -22,7 +22,6 @@
 #include "reverie/dream.h"
 #include "reverie/examples.h"
 #include "reverie/explain.h"
-#include "reverie/features.h"
 #include "reverie/hub.h"
 #include "reverie/image.h"
 #include "reverie/model.h"

@@ -19,7 +19,7 @@ typedef struct fresh {
 
 static rv_status fresh_new(fresh *f, const rv_dreaming *d, rv_error *err)
 {
-    f->rows = d->prefix.count + d->params->most + d->suffix.count;
+    f->rows = d->prefix.count + d->longest + d->suffix.count;
     rv_pass_options options = {
         .rows = f->rows, .sequences = 1, .positions = f->rows, .threads = d->model->threads};
     RV_TRY(RV_NEW(f->nll, f->rows, err));
@@ -163,6 +163,9 @@ static int by_fluency(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static const char no_sentence[] =
+    "No whole sentence in which the target fires was found; what is shown are fragments.";
+
 static const char nothing_survives[] =
     "Nothing that this search tried comes back from its text as the same tokens.";
 
@@ -174,35 +177,75 @@ static rv_status put_note(rv_dreaming *d, const char *text, rv_error *err)
     return RV_OK;
 }
 
-static rv_status put_dreams(rv_dreaming *d, const rv_front *front, rv_arena *arena,
-                            rv_error *err)
+/* What the search said of the sentence with these tokens; NULL: it is none of those chosen. */
+static const rv_sentence *sentence_of(const rv_search *found, const rv_candidate *c)
+{
+    for (size_t i = 0; i < found->sentence_count; i++) {
+        const rv_sentence *s = &found->sentences[i];
+        if (s->length == c->length && memcmp(s->ids, c->ids, c->length * sizeof *c->ids) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+/* The front, and the chosen sentences that are not on it. */
+static rv_status list_dreams(rv_candidate **out, size_t *count, rv_arena *arena,
+                             const rv_search *found, const rv_front *front, rv_error *err)
+{
+    rv_candidate *items =
+        rv_arena_alloc(arena, front->count + found->sentence_count + 1, sizeof *items);
+    if (!items) return rv_fail_memory(err, front->count * sizeof *items);
+    size_t n = front->count;
+    if (n) memcpy(items, front->items, n * sizeof *items);
+    for (size_t i = 0; i < found->sentence_count; i++) {
+        rv_sentence *s = &found->sentences[i];
+        rv_candidate c = {
+            .ids = s->ids, .length = s->length, .parent = -1, .found_at = s->found_at};
+        bool there = false;
+        for (size_t k = 0; k < front->count && !there; k++) there = same_ids(&items[k], &c);
+        if (!there) items[n++] = c;
+    }
+    *out = items;
+    *count = n;
+    return RV_OK;
+}
+
+static rv_status put_dreams(rv_dreaming *d, const rv_search *found, const rv_front *front,
+                            rv_arena *arena, rv_error *err)
 {
     fresh f = {0};
-    size_t n = d->params->most, headline = front->count;
-    rv_dream_record *dreams = rv_arena_alloc(arena, front->count + 1, sizeof *dreams);
-    rv_token_entry *tokens = rv_arena_alloc(arena, (front->count + 1) * n, sizeof *tokens);
-    rv_status status = dreams && tokens
-                           ? fresh_new(&f, d, err)
-                           : rv_fail_memory(err, front->count * n * sizeof *tokens);
-    for (size_t i = 0; status == RV_OK && i < front->count; i++) {
-        const rv_candidate *c = &front->items[i];
+    rv_candidate *items = NULL;
+    size_t n = d->longest, count = 0, headline;
+    RV_TRY(list_dreams(&items, &count, arena, found, front, err));
+    headline = count;
+    rv_dream_record *dreams = rv_arena_alloc(arena, count + 1, sizeof *dreams);
+    rv_token_entry *tokens = rv_arena_alloc(arena, (count + 1) * n, sizeof *tokens);
+    rv_status status = dreams && tokens ? fresh_new(&f, d, err)
+                                        : rv_fail_memory(err, count * n * sizeof *tokens);
+    for (size_t i = 0; status == RV_OK && i < count; i++) {
+        const rv_candidate *c = &items[i];
+        const rv_sentence *sentence = sentence_of(found, c);
         dreams[i] = rv_dream_record_empty();
         status = rv_emit_text(&dreams[i].text, arena, d, c, err);
         if (status == RV_OK) status = measure(&dreams[i], tokens + i * n, &f, d, c, err);
         dreams[i].method = d->dreamer->name;
         dreams[i].seed = d->params->seed;
         dreams[i].found_at = c->found_at;
+        if (status == RV_OK && sentence)
+            status = rv_describe_sentence(&dreams[i], arena, d, found, sentence, err);
     }
     fresh_free(&f);
     RV_TRY(status);
-    RV_TRY(mark(dreams, front->count, d, err));
-    if (front->count == 0) RV_TRY(put_note(d, nothing_survives, err));
-    for (size_t i = 0; i < front->count; i++) {
+    if (!found->sentence_count) RV_TRY(mark(dreams, count, d, err));
+    if (count == 0) RV_TRY(put_note(d, nothing_survives, err));
+    if (d->dreamer->sentences && !found->sentence_count) RV_TRY(put_note(d, no_sentence, err));
+    for (size_t i = 0; i < count; i++) {
         EMIT(d, dream, &dreams[i], err);
         if (dreams[i].headline) headline = i;
     }
-    if (d->params->attribution && headline < front->count && !d->cancelled && !d->failed)
-        RV_TRY(rv_emit_attribution(d, &front->items[headline], &dreams[headline], err));
+    if (d->params->attribution && headline < count && !found->sentence_count && !d->cancelled &&
+        !d->failed)
+        RV_TRY(rv_emit_attribution(d, &items[headline], &dreams[headline], err));
     return RV_OK;
 }
 
@@ -214,7 +257,7 @@ rv_status rv_record_results(rv_dreaming *d, rv_search *found, rv_error *err)
     rv_status status = settle_front(d, found, &judged, err);
     rv_front *front = judged ? &judged->front : &found->front;
     qsort(front->items, front->count, sizeof *front->items, by_fluency);
-    if (status == RV_OK) status = put_dreams(d, front, &arena, err);
+    if (status == RV_OK) status = put_dreams(d, found, front, &arena, err);
     rv_arena_release(&arena);
     rv_search_free(judged);
     RV_TRY(status);

@@ -9,6 +9,7 @@
 
 #include "autoencoder/open.h"
 #include "corpus/ask.h"
+#include "corpus/pool.h"
 #include "dream/session.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -24,7 +25,6 @@ rv_dream_params rv_dream_params_default(void)
                              .budget = 60000,
                              .least = 12,
                              .most = 12,
-                             .position = "last",
                              .attribution = true};
 }
 
@@ -151,10 +151,13 @@ static rv_status forbid(rv_dreaming *d, rv_error *err)
         "forbidden tokens: expected some of %zu to be left to dream with, found none", V);
 }
 
-static rv_status parse_position(rv_target *t, const char *position, rv_error *err)
+static rv_status parse_position(rv_target *t, const char *position, bool by_strongest,
+                                rv_error *err)
 {
     char *end;
-    if (!position || strcmp(position, "last") == 0)
+    if (!position && by_strongest)
+        t->reading = RV_READ_MAX;
+    else if (!position || strcmp(position, "last") == 0)
         t->reading = RV_READ_LAST;
     else if (strcmp(position, "max") == 0)
         t->reading = RV_READ_MAX;
@@ -235,6 +238,16 @@ static rv_status allow_starts(rv_dreaming *d, rv_error *err)
     return RV_OK;
 }
 
+/* Tokens of a dream: as asked for; of sentences, as many as the rule and the model's context allow. */
+static size_t longest_dream(const rv_dreaming *d)
+{
+    size_t asked = d->params->most, context = d->model->transformer->config.context,
+           fixed = d->prefix.count + d->suffix.count,
+           room = context > fixed ? context - fixed : 0,
+           most = room < RV_SENTENCE_MOST ? room : RV_SENTENCE_MOST;
+    return d->dreamer->sentences && most > asked ? most : asked;
+}
+
 static rv_status learn_corpus(rv_dreaming *d, rv_error *err)
 {
     const rv_dream_params *p = d->params;
@@ -243,6 +256,7 @@ static rv_status learn_corpus(rv_dreaming *d, rv_error *err)
     options.window = rv_corpus_window(&d->model->transformer->config);
     options.context = p->most > 32 ? p->most : 32;
     options.top = STARTS;
+    if (d->dreamer->sentences) options.after = RV_INDEX_AFTER;
     options.bos = d->bos;
     options.narrow = !p->exact;
     options.threads = d->model->threads;
@@ -339,14 +353,16 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
     }
     RV_TRY(rv_target_parse(&d->target, target, &d->model->transformer->config,
                            d->model->tokenizer, err));
-    RV_TRY(parse_position(&d->target, p->position, err));
+    RV_TRY(parse_position(&d->target, p->position, d->dreamer->sentences, err));
     RV_TRY(check_lengths(p, err));
     RV_TRY(fix_template(d, err));
+    d->longest = longest_dream(d);
     RV_TRY(check_position(d, err));
     RV_TRY(forbid(d, err));
     RV_TRY(learn_corpus(d, err));
     RV_TRY(allow_starts(d, err));
     RV_TRY(open_autoencoder(d, err));
+    if (d->dreamer->sentences) RV_TRY(rv_dream_learn_sentences(d, err));
     d->problem = (rv_problem){.model = d->model->transformer,
                               .tokenizer = d->model->tokenizer,
                               .target = &d->target,
@@ -358,7 +374,11 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
                               .starts = d->allowed,
                               .start_count = d->allowed_count,
                               .given_count = d->first_window,
-                              .autoencoder = d->autoencoder};
+                              .autoencoder = d->autoencoder,
+                              .sentences = d->sentences,
+                              .hits = d->target.sign > 0 ? d->stats->high : d->stats->low,
+                              .hit_count = d->target.sign > 0 ? d->stats->high_count
+                                                              : d->stats->low_count};
     if (p->fluency) {
         d->problem.second_opinion = rv_second_opinion;
         d->problem.second_context = d;
@@ -366,7 +386,8 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
     d->search_params = (rv_search_params){.seed = p->seed,
                                           .budget = p->budget,
                                           .least = p->least,
-                                          .most = p->most,
+                                          .most = d->longest,
+                                          .fragment = p->most,
                                           .repetition = p->repetition,
                                           .as_published = p->as_published,
                                           .exact = p->exact,
@@ -452,6 +473,7 @@ static void release(rv_dreaming *d)
     free(d->prefix_text);
     free(d->suffix_text);
     rv_text_autoencoder_free(d->autoencoder);
+    rv_sentence_pool_free(d->sentences);
     free(d->corpus_name);
     free(d->own_corpus);
     rv_pass_free(d->second_pass);

@@ -4,6 +4,7 @@
 
 #include "subject/subject.h"
 #include "autoencoder/text_autoencoder.h"
+#include "base/arena.h"
 #include "base/hash.h"
 #include "corpus/corpus.h"
 #include "record/frontier.h"
@@ -33,6 +34,7 @@ typedef struct rv_dreaming {
     const rv_dreamer *dreamer;
     rv_target target;
     rv_ids prefix, suffix;
+    size_t longest; /* tokens of a dream */
     char *prefix_text, *suffix_text;
     int32_t bos;
     const char *bos_why;
@@ -50,10 +52,11 @@ typedef struct rv_dreaming {
     size_t window_count, sampled;
     double fluency_10, fluency_50, fluency_90; /* cross-entropy of random windows */
     double byte_fluency_50;                    /* in nats a byte */
-    rv_text_autoencoder *autoencoder;          /* or NULL */
-    char autoencoder_digest[RV_HASH_HEX];      /* of its numbers */
-    rv_problem problem, bare; /* bare: without BOS, as the published search runs */
-    rv_pass *second_pass;     /* of the second fluency model */
+    struct rv_sentence_pool *sentences; /* of the corpus, for dreamers of sentences; or NULL */
+    rv_text_autoencoder *autoencoder;   /* or NULL */
+    char autoencoder_digest[RV_HASH_HEX]; /* of its numbers */
+    rv_problem problem, bare;             /* bare: without BOS, as the published search runs */
+    rv_pass *second_pass;                 /* of the second fluency model */
     rv_ids second_ids;
     rv_search_params search_params;
     double started, seconds;
@@ -75,6 +78,9 @@ rv_status rv_own_corpus(rv_dreaming *dreaming, rv_error *err);
 /* Sets fluency_10 to byte_fluency_50, sampled and problem.token_bytes, from the disk if it was asked before. */
 rv_status rv_dream_learn_fluency(rv_dreaming *dreaming, const rv_search_params *params,
                                  rv_error *err);
+
+/* The corpus's sentences as the model reads them, from the disk if they were read before. */
+rv_status rv_dream_learn_sentences(rv_dreaming *dreaming, rv_error *err);
 
 /* rv_problem's second_opinion: the candidate's text under params->fluency, in nats per candidate token. */
 rv_status rv_second_opinion(void *context, double *nll, const int32_t *ids, size_t count,
@@ -99,5 +105,10 @@ rv_status rv_record_trajectory(rv_dreaming *dreaming, const rv_search *search, d
                                rv_error *err);
 /* Recomputes every member of the front from its text and writes dreams, attribution, end. */
 rv_status rv_record_results(rv_dreaming *dreaming, rv_search *found, rv_error *err);
+
+/* Fills out->sentence, headline and diverse; out's tokens are measured. Its texts live in the arena. */
+rv_status rv_describe_sentence(rv_dream_record *out, rv_arena *arena,
+                               const rv_dreaming *dreaming, const rv_search *found,
+                               const rv_sentence *sentence, rv_error *err);
 
 #endif

@@ -102,6 +102,31 @@ typedef struct rv_run_record {
     const char *started; /* ISO 8601, UTC */
 } rv_run_record;
 
+/* A dream with another token in one place. */
+typedef struct rv_swap_entry {
+    uint64_t at; /* index of the token that is exchanged */
+    int32_t id;
+    rv_string text;
+    double activation; /* g of the dream with it */
+    double nats;       /* what it adds to the nats of the whole */
+} rv_swap_entry;
+
+/* What is known of a dream that is a whole sentence. */
+typedef struct rv_sentence_entry {
+    uint64_t sense;             /* 1: the headline, 2, 3, ...: the best of another sense */
+    int32_t trigger, peak;      /* tokens trigger to peak hold most of g; f is read at peak */
+    double activation_after;    /* g behind a neutral sentence */
+    double cross_entropy_after; /* nats per token there */
+    double worst;               /* nats of the dearest token */
+    double fluency;        /* share of corpus sentences of like length that are less fluent */
+    uint64_t shared_words; /* longest run of words shared with the corpus */
+    double corpus_activation;   /* g of the corpus's strongest whole sentence */
+    const char *origin;         /* "transplant", "corpus, polished", ... */
+    rv_swap_entry pair;         /* the most plausible swap that silences it */
+    const rv_swap_entry *slots; /* plausible swaps that keep most of g */
+    size_t slot_count;
+} rv_sentence_entry;
+
 /* A dream. A later one with the same ids replaces an earlier one, so that a run may write as it
  * finds and once more at the end. At most one is the headline: the last that says so. */
 typedef struct rv_dream_record {
@@ -115,7 +140,8 @@ typedef struct rv_dream_record {
     double bits_per_byte;           /* of the text, under the subject */
     double second_bits_per_byte;    /* under run.fluency */
     bool headline;
-    uint64_t diverse; /* 1, 2, ... among the diverse others; 0: not one of them */
+    uint64_t diverse;           /* 1, 2, ... among the diverse others; 0: not one of them */
+    rv_sentence_entry sentence; /* of dreamers that look for whole ones */
     const char *method;
     uint64_t seed;
     uint64_t found_at; /* forward tokens spent when it was found */

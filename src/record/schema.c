@@ -64,6 +64,21 @@ STRUCT(rv_run_record, rv_run, NEED(rv_run_record, NAME, id), MAY(rv_run_record, 
        MAY(rv_run_record, COUNT, threads), MAY(rv_run_record, NAME, kernels),
        MAY(rv_run_record, NAME, started));
 
+static STRUCT(rv_swap_entry, swap, NEED(rv_swap_entry, COUNT, at), NEED(rv_swap_entry, ID, id),
+              NEED(rv_swap_entry, TEXT, text), NEED(rv_swap_entry, NUMBER, activation),
+              NEED(rv_swap_entry, NUMBER, nats));
+
+static STRUCT(rv_sentence_entry, sentence, NEED(rv_sentence_entry, COUNT, sense),
+              MAY(rv_sentence_entry, ID, trigger), MAY(rv_sentence_entry, ID, peak),
+              MAY(rv_sentence_entry, NUMBER, activation_after),
+              MAY(rv_sentence_entry, NUMBER, cross_entropy_after),
+              MAY(rv_sentence_entry, NUMBER, worst), MAY(rv_sentence_entry, NUMBER, fluency),
+              MAY(rv_sentence_entry, COUNT, shared_words),
+              MAY(rv_sentence_entry, NUMBER, corpus_activation),
+              MAY(rv_sentence_entry, NAME, origin),
+              OBJECT(rv_sentence_entry, false, pair, swap),
+              LIST(rv_sentence_entry, false, slots, slot_count, swap));
+
 STRUCT(rv_dream_record, rv_dream, NEED(rv_dream_record, TEXT, text),
        LIST(rv_dream_record, true, tokens, token_count, token),
        NEED(rv_dream_record, NUMBER, activation), MAY(rv_dream_record, NUMBER, raw),
@@ -71,8 +86,9 @@ STRUCT(rv_dream_record, rv_dream, NEED(rv_dream_record, TEXT, text),
        MAY(rv_dream_record, NUMBER, cross_entropy_published),
        MAY(rv_dream_record, NUMBER, bits_per_byte),
        MAY(rv_dream_record, NUMBER, second_bits_per_byte), MAY(rv_dream_record, FLAG, headline),
-       MAY(rv_dream_record, COUNT, diverse), NEED(rv_dream_record, NAME, method),
-       NEED(rv_dream_record, COUNT, seed), MAY(rv_dream_record, COUNT, found_at));
+       MAY(rv_dream_record, COUNT, diverse), OBJECT(rv_dream_record, false, sentence, sentence),
+       NEED(rv_dream_record, NAME, method), NEED(rv_dream_record, COUNT, seed),
+       MAY(rv_dream_record, COUNT, found_at));
 
 static STRUCT(rv_replacement_entry, replacement, NEED(rv_replacement_entry, TEXT, text),
               NEED(rv_replacement_entry, ID, id),

@@ -86,8 +86,9 @@ function tokenSpan(text, heat) {
 
 /* A line of tokens: hover, touch, or focus and the arrow keys tell the figures of each. */
 function tokenLine(tokens, options) {
-    const {scale = 0, sign = 1, value = t => sign * t.value, lines = t => tokenLines(t, sign), label} = options || {};
+    const {scale = 0, sign = 1, value = t => sign * t.value, lines = t => tokenLines(t, sign), label, mark} = options || {};
     const spans = tokens.map(t => tokenSpan(t.text, scale > 0 ? value(t) / scale : 0));
+    if (mark) spans.slice(mark[0], mark[1] + 1).forEach(span => span.classList.add("trigger"));
     // A leading space belongs to the token, but the colour looks better without it.
     const parts = spans.flatMap((span, i) => {
         const space = span.textContent.length > 1 && span.textContent[0] === " ";
@@ -136,6 +137,44 @@ function stat(name, value) {
     return value === null ? null : el("div", null, el("dt", null, name), el("dd", null, value));
 }
 
+/* The words that hold most of a sentence's activation: from where to where. */
+const trigger = dream => dream.sentence && typeof dream.sentence.peak === "number"
+    ? [dream.sentence.trigger || 0, dream.sentence.peak] : undefined;
+
+/* The sentence once more with one word exchanged, so that it falls silent. */
+function pairLine(dream) {
+    const {pair} = dream.sentence;
+    const words = dream.tokens.map((t, i) => i === pair.at
+        ? [t.text[0] === " " && i > 0 ? " " : "", el("s", null, bare(t.text)), " ", el("ins", null, bare(pair.text))]
+        : i === 0 ? bare(t.text) : shown(t.text));
+    return el("div.card", {id: "pair"}, el("h3", null, "One word silences it"),
+        el("p.words", {dir: "auto"}, words),
+        el("p.quiet", null, `g ${number(dream.activation, 1)} falls to ${number(pair.activation, 1)}; `
+            + `the sentence becomes ${number(Math.abs(pair.nats), 1)} nats ${pair.nats < 0 ? "more" : "less"} likely`));
+}
+
+/* The words that may stand in the place of others. */
+function slotLine(dream) {
+    const at = new Map();
+    for (const slot of dream.sentence.slots || []) at.set(slot.at, [...(at.get(slot.at) || []), slot]);
+    const words = dream.tokens.map((t, i) => {
+        if (!at.has(i)) return i === 0 ? bare(t.text) : shown(t.text);
+        return [t.text[0] === " " && i > 0 ? " " : "", el("span.slot", {tabindex: 0,
+            title: at.get(i).map(s => `${bare(s.text)}: g ${number(s.activation, 1)}`).join(", ")},
+            [bare(t.text), ...at.get(i).map(s => bare(s.text))].map((w, k) => el(k ? "i" : "b", null, w)))];
+    });
+    return el("div.card", {id: "slots"}, el("h3", null, "These words keep it firing"), el("p.words", {dir: "auto"}, words));
+}
+
+function meaning() {
+    const dream = subject.headline;
+    if (!dream || !dream.sentence) return null;
+    const cards = [];
+    if (dream.sentence.pair) cards.push(pairLine(dream));
+    if ((dream.sentence.slots || []).length) cards.push(slotLine(dream));
+    return cards.length ? el("section.pair", null, cards) : null;
+}
+
 function opening() {
     const run = about(), dream = subject.headline;
     const head = el("p.eyebrow", null, shown(subject.model));
@@ -145,13 +184,17 @@ function opening() {
     const second = typeof dream.second_bits_per_byte === "number", window = subject.strongest_window;
     return el("section.opening.dream", {id: "dream"}, head,
         el("h1", null, targetName(run), " dreams of"),
-        tokenLine(dream.tokens, {...warmth(), label: "The dream: " + shown(dream.text)}),
+        tokenLine(dream.tokens, {...warmth(), mark: trigger(dream), label: "The dream: " + shown(dream.text)}),
         el("dl.stats", null,
             stat("deviations above its mean", number(dream.activation, 1)),
             stat(typeof subject.median === "number" ? `nats per token (median of the corpus ${number(subject.median)})` : "nats per token",
                 number(dream.cross_entropy)),
             typeof dream.bits_per_byte === "number" ? stat("bits per byte", number(dream.bits_per_byte)) : null,
             window > 0 ? stat("the strongest corpus window", "× " + times(dream.activation / window)) : null,
+            dream.sentence && typeof dream.sentence.corpus_activation === "number" && dream.sentence.corpus_activation > 0
+                ? stat("the corpus's strongest sentence", "× " + times(dream.activation / dream.sentence.corpus_activation)) : null,
+            dream.sentence && typeof dream.sentence.fluency === "number"
+                ? stat("of the corpus's sentences are less fluent", percent(dream.sentence.fluency)) : null,
             second ? stat("bits per byte" + (run.fluency ? " under " + shown(run.fluency.name) : ", second model"),
                 number(dream.second_bits_per_byte)) : null),
         subject.scale > 0 ? el("p.ramp", null, el("span", null, "0"), el("i"), el("span", null, number(subject.scale, 2)),
@@ -183,7 +226,7 @@ function beside() {
 function list(title, id, lede, items) {
     if (!items.length) return null;
     return el("section", {id}, el("h2", null, title), el("p.lede", null, lede),
-        el("ol.others", null, items.map(d => el("li", null, tokenLine(d.tokens, warmth()), figuresOf(d)))));
+        el("ol.others", null, items.map(d => el("li", null, tokenLine(d.tokens, {...warmth(), mark: trigger(d)}), figuresOf(d)))));
 }
 
 /* ---- the scatter -------------------------------------------------------------------------------- */
@@ -497,8 +540,10 @@ function provenance() {
 function show(i) {
     for (const undo of leave.splice(0)) undo();
     subject = report.subjects[i];
-    main.replaceChildren(...[opening, beside,
-        () => list("Other dreams", "others", "Unlike it and unlike each other.", subject.others),
+    main.replaceChildren(...[opening, meaning, beside,
+        () => subject.headline && subject.headline.sentence
+            ? list("Other senses", "others", "The best sentence of each.", subject.others)
+            : list("Other dreams", "others", "Unlike it and unlike each other.", subject.others),
         scatter, attribution, trajectory, explanation,
         () => list("More of the corpus", "examples", "The strongest places, in their own context.", subject.examples.slice(1)),
         methods, provenance].map(section => section()).filter(Boolean));

@@ -85,7 +85,8 @@ bool rv_is_search(const rv_run *run)
 /* The default dreamer first, the naive one last. */
 static int rank_of(const rv_run *run)
 {
-    return same_name(run->label, "reverie") ? 0 : rv_is_naive(run->about.method) ? 2 : 1;
+    bool ours = same_name(run->label, "reverie") || same_name(run->label, "sentence");
+    return ours ? 0 : rv_is_naive(run->about.method) ? 2 : 1;
 }
 
 static rv_status list_methods(rv_stories *out, const rv_runs *runs, rv_error *err)

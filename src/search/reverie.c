@@ -12,10 +12,11 @@
 #include "base/memory.h"
 #include "search/latent.h"
 #include "search/proposal.h"
+#include "search/reverie.h"
 
 enum {
-    PARENTS = 8,
-    CHILDREN = 256,
+    PARENTS = RV_REVERIE_MEMBERS,
+    CHILDREN = RV_REVERIE_CHILDREN,
     GRADIENT_TOP = 512,  /* tokens a place, by gradient */
     PLAUSIBLE_TOP = 256, /* tokens a place, by the language model */
     SHELVES = 16,
@@ -41,7 +42,7 @@ typedef struct shelf {
 
 typedef struct dreaming {
     rv_search *search;
-    size_t most;
+    size_t least, most; /* tokens */
     shelf shelves[SHELVES];
     int32_t *shelf_ids; /* (SHELVES, SHELF_ROOM + 1, most) */
     rv_candidate *children;
@@ -216,11 +217,10 @@ static void put(dreaming *d, rv_candidate *c, size_t i, bool plausible)
 /* Inserts a plausible token at one place; takes one out at another where the length demands it. */
 static void shift(dreaming *d, rv_candidate *c)
 {
-    const rv_search_params *p = &d->search->params;
     size_t n = c->length, i = rv_random_below(&d->random, n),
            j = rv_random_below(&d->random, n);
-    bool grow = n < p->most && rv_random_below(&d->random, 2),
-         shrink = n > p->least && rv_random_below(&d->random, 2);
+    bool grow = n < d->most && rv_random_below(&d->random, 2),
+         shrink = n > d->least && rv_random_below(&d->random, 2);
     if (shrink && !grow) {
         memmove(c->ids + j, c->ids + j + 1, (n - 1 - j) * sizeof *c->ids);
         c->length--;
@@ -328,7 +328,7 @@ static rv_status start(dreaming *d, rv_error *err)
     d->random = rv_search_random(s, 0);
     for (size_t i = 0; i < q->start_count && count < CHILDREN - SAMPLES; i++) {
         rv_ids_view start = q->starts[i];
-        if (start.count < s->params.least || start.count > n ||
+        if (start.count < d->least || start.count > n ||
             !rv_search_survives(s, start.items, start.count))
             continue;
         rv_candidate *c = &d->children[count++];
@@ -379,16 +379,22 @@ static rv_status step(dreaming *d, rv_error *err)
     return judge(d, made, err);
 }
 
-static rv_status run(rv_search *s, rv_error *err)
+rv_status rv_reverie_climb(rv_search *s, size_t least, size_t most, uint64_t until,
+                           rv_error *err)
 {
-    dreaming d = {.search = s, .most = s->params.most};
+    dreaming d = {.search = s, .least = least, .most = most};
     rv_status status;
     RV_GOTO(allocate(&d, err));
     RV_GOTO(start(&d, err));
-    while (rv_search_continue(s)) RV_GOTO(step(&d, err));
+    while (rv_search_continue(s) && s->work.forward < until) RV_GOTO(step(&d, err));
 done:
     release(&d);
     return status;
+}
+
+static rv_status run(rv_search *s, rv_error *err)
+{
+    return rv_reverie_climb(s, s->params.least, s->params.most, UINT64_MAX, err);
 }
 
 const rv_dreamer rv_dreamer_reverie = {

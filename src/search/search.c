@@ -265,6 +265,8 @@ void rv_search_free(rv_search *s)
     }
     free(s->members);
     rv_front_release(&s->front);
+    for (size_t i = 0; i < s->sentence_count; i++) free(s->sentences[i].swaps);
+    free(s->sentences);
     free_engine(s->engine);
     free(s);
 }

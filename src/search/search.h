@@ -16,9 +16,12 @@
 #define RV_SEARCH_H
 
 #include "base/random.h"
+#include "corpus/sentence.h"
 #include "target/target.h"
 
 struct rv_text_autoencoder;
+struct rv_sentence_pool;
+struct rv_corpus_hit;
 
 typedef struct rv_ids_view {
     const int32_t *items;
@@ -45,6 +48,10 @@ typedef struct rv_problem {
     void *second_context;
     const struct rv_text_autoencoder
         *autoencoder; /* of the model, for dreams in its latent; NULL: none */
+    /* For whole sentences: those of the corpus, and its strongest places with the tokens around them. */
+    const struct rv_sentence_pool *sentences;
+    const struct rv_corpus_hit *hits;
+    size_t hit_count;
 } rv_problem;
 
 struct rv_search;
@@ -54,6 +61,7 @@ typedef struct rv_search_params {
     uint64_t
         budget; /* forward tokens: of every candidate all free tokens count, shared or not */
     size_t least, most; /* free tokens */
+    size_t fragment;    /* of the fragments that a search for sentences begins with */
     double repetition;  /* added to xe for every token beyond the first of its kind, / n */
     bool as_published;  /* epo: with the defects of the published code */
     bool exact;         /* evaluate every candidate in full */
@@ -96,6 +104,38 @@ typedef struct rv_front {
     size_t count, capacity;
 } rv_front;
 
+/* A sentence with another token in one place. */
+typedef struct rv_swap {
+    size_t at;
+    int32_t id;
+    double g, nats; /* of the sentence with it; nats more than without */
+} rv_swap;
+
+/* A whole sentence, as it was found. */
+typedef struct rv_sentence {
+    int32_t ids[RV_SENTENCE_MOST];
+    float nll[RV_SENTENCE_MOST];   /* nats of every token */
+    float value[RV_SENTENCE_MOST]; /* f there */
+    size_t length;
+    size_t peak;    /* token at which f is read; SIZE_MAX: behind the sentence */
+    size_t trigger; /* tokens up to the peak that hold most of g */
+    double f, g, nats;
+    double g_after, nats_after; /* behind a neutral sentence; NAN: not looked at */
+    const char *origin;         /* "corpus", "transplant", ...; static */
+    double merit;
+    size_t sense;      /* 1: the headline; 2, 3, ...: the best of another sense; 0: neither */
+    bool whole;        /* by the rule; else the best there was */
+    bool expanded;     /* its neighbours have been tried */
+    double fluency;    /* share of corpus sentences of like length that are less fluent */
+    size_t shared_run; /* longest run of words shared with the corpus */
+    /* Of those that were chosen: first the most plausible swap that leaves at most a quarter of g (if has_pair), then
+     * plausible ones that keep most of it. Owned by the search. */
+    rv_swap *swaps;
+    size_t swap_count;
+    bool has_pair;
+    uint64_t found_at;
+} rv_sentence;
+
 /* A candidate whose neighbourhood is known: gradients and next-token distributions at its positions. */
 typedef struct rv_member {
     rv_candidate at;
@@ -110,8 +150,12 @@ typedef struct rv_search {
     const rv_problem *problem;
     rv_search_params params;
     rv_work work;
-    rv_front front;      /* of everything judged that survives decoding and encoding again */
-    size_t member_count; /* room for members */
+    rv_front front;         /* of everything judged that survives decoding and encoding again */
+    rv_sentence *sentences; /* chosen, the headline first; of dreamers that look for them */
+    size_t sentence_count;
+    double
+        best_corpus_sentence; /* g of the corpus's strongest whole sentence; NAN: it has none */
+    size_t member_count;      /* room for members */
     rv_member *members;
     uint32_t step;            /* counts iterations; names random streams */
     double seconds;           /* spent before a resumption */
@@ -218,6 +262,7 @@ typedef struct rv_dreamer {
     const char *name, *summary;
     size_t members, children; /* for rv_search_new */
     bool autoencoder;         /* it needs the problem's */
+    bool sentences;           /* likewise */
     bool int8;                /* its races may run in int8 */
     rv_status (*run)(rv_search *search, rv_error *err);
 } rv_dreamer;
@@ -226,7 +271,8 @@ typedef struct rv_dreamer {
 bool rv_search_takes_int8(const rv_problem *problem, const rv_dreamer *dreamer);
 
 extern const rv_dreamer rv_dreamer_naive, rv_dreamer_pez, rv_dreamer_gumbel, rv_dreamer_gcg,
-    rv_dreamer_epo, rv_dreamer_beam, rv_dreamer_latent, rv_dreamer_evolve, rv_dreamer_reverie;
+    rv_dreamer_epo, rv_dreamer_beam, rv_dreamer_latent, rv_dreamer_evolve, rv_dreamer_reverie,
+    rv_dreamer_sentence;
 
 /* All of them, NULL-terminated; by name, NULL if unknown. */
 extern const rv_dreamer *const rv_dreamers[];

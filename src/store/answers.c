@@ -16,18 +16,37 @@ static uint64_t hash(const char *bytes)
     return h;
 }
 
-static char *answer_path(const char *question)
+static char *path_of(const char *question, const char *ending)
 {
     char name[64];
-    snprintf(name, sizeof name, "index/%016llx.json", (unsigned long long)hash(question));
+    snprintf(name, sizeof name, "index/%016llx.%s", (unsigned long long)hash(question), ending);
     char *folder = rv_cache_folder(), *path = folder ? rv_path_join(folder, name) : NULL;
     free(folder);
     return path;
 }
 
+/* Whether the folder of the path is there now. */
+static bool make_folder(char *path)
+{
+    rv_error ignored;
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    bool made = rv_make_private_folders(path, &ignored) == RV_OK;
+    *slash = '/';
+    return made;
+}
+
+char *rv_answer_file(const char *question, const char *ending)
+{
+    char *path = path_of(question, ending);
+    if (path && make_folder(path)) return path;
+    free(path);
+    return NULL;
+}
+
 json_t *rv_answer_recall(const char *question)
 {
-    char *path = answer_path(question), *text = NULL;
+    char *path = path_of(question, "json"), *text = NULL;
     size_t length;
     rv_error ignored;
     json_t *root = NULL;
@@ -43,17 +62,11 @@ json_t *rv_answer_recall(const char *question)
 
 void rv_answer_keep(const char *question, json_t *answer)
 {
-    char *path = answer_path(question), *text = NULL;
+    char *path = path_of(question, "json"), *text = NULL;
     rv_error ignored;
     if (path && answer && json_object_set_new(answer, "question", json_string(question)) == 0)
         text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    if (text) {
-        char *slash = strrchr(path, '/');
-        *slash = '\0';
-        bool made = rv_make_private_folders(path, &ignored) == RV_OK;
-        *slash = '/';
-        if (made) rv_write_private_file(path, text, strlen(text), &ignored);
-    }
+    if (text && make_folder(path)) rv_write_private_file(path, text, strlen(text), &ignored);
     free(text);
     free(path);
     json_decref(answer);

@@ -11,4 +11,8 @@ json_t *rv_answer_recall(const char *question);
  * fail: the answer is already there. */
 void rv_answer_keep(const char *question, json_t *answer);
 
+/* A file beside the answers for one that is too large for JSON, its folder made; malloc'ed; NULL: there is no cache
+ * folder. Whoever reads it holds the question in it against this one. */
+char *rv_answer_file(const char *question, const char *ending);
+
 #endif
