@@ -26,7 +26,7 @@ LIBS      = $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
 
 LIBRARY_SOURCES := $(filter-out src/cli/%,$(wildcard src/*/*.c src/*/*/*.c))
 ifeq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
-LIBRARY_SOURCES := $(filter-out %_avx512.c %_avx512bf16.c %_avx512vnni.c %_avx2.c,$(LIBRARY_SOURCES))
+LIBRARY_SOURCES := $(filter-out %_avx512.c %_avx512bf16.c %_avx2.c,$(LIBRARY_SOURCES))
 endif
 CLI_SOURCES     := $(wildcard src/cli/*.c)
 TESTS           := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
@@ -75,7 +75,6 @@ $(TOOL): $(call objects,float,$(CLI_SOURCES)) $(LIBRARY)
 # Kernels name their instruction set in their file name; only they may use it.
 $(BUILD)/float/src/ops/cpu/%_avx512.o: CFLAGS += $(KERNELS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mavx2
 $(BUILD)/float/src/ops/cpu/%_avx512bf16.o: CFLAGS += $(KERNELS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mavx2
-$(BUILD)/float/src/ops/cpu/%_avx512vnni.o: CFLAGS += $(KERNELS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mavx2
 $(BUILD)/float/src/ops/cpu/%_avx2.o: CFLAGS += $(KERNELS) -mavx2 -mfma
 $(BUILD)/float/src/ops/cpu/%_portable.o: CFLAGS += $(KERNELS) -ffp-contract=fast
 

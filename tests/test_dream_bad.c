@@ -29,6 +29,10 @@ static void latent_dreams_need_an_autoencoder_of_the_model(void **state)
     p.least = p.most = 9;
     assert_int_equal(rv_dream(&dreams, model, "L1.N5", &p, &err), RV_ERR_USAGE);
     assert_non_null(strstr(err.message, "at most the autoencoder's 8 tokens"));
+    p = usual(NULL);
+    p.autoencoder = autoencoder;
+    assert_int_equal(rv_dream(&dreams, model, "L1.N5", &p, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "with the methods latent and evolve, found reverie"));
 }
 
 static void wrong_input_is_explained(void **state)

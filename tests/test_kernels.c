@@ -260,112 +260,6 @@ static void narrow(const shape *s)
     free_weights(&w);
 }
 
-/* ---- int8 ------------------------------------------------------------------------------ */
-enum { TURNED = 64 };
-
-/* Whole numbers up to 127 that are small where they are not the largest, in TURNED-long pieces, and rows that turn
- * into them:  H (H q / 64) = q,  H[i, j] = -1 to the number of bits that i and j share. */
-static void make_turnable(rows *turned, rows *r)
-{
-    for (size_t n = 0; n < r->count; n++)
-        for (size_t k = 0; k < r->columns; k += TURNED) {
-            float *q = turned->at + n * turned->ld + k, *x = r->at + n * r->ld + k;
-            for (size_t i = 0; i < TURNED; i++) q[i] = (float)rv_random_below(&source, 31) - 15;
-            if (k == 0) q[rv_random_below(&source, TURNED)] = n % 2 ? 127 : -127;
-            for (size_t i = 0; i < TURNED; i++) {
-                float sum = 0;
-                for (size_t j = 0; j < TURNED; j++)
-                    sum += __builtin_parityll(i & j) ? -q[j] : q[j];
-                x[i] = sum / TURNED;
-            }
-        }
-}
-
-/* In numbers that rounding leaves as they are, the product in int8 is the product: x w = (H x) (H w) / 64. */
-static void int8_is_exact_for_whole_numbers(const shape *s, size_t K)
-{
-    rows q = make_rows(s->N, K), x = make_rows(s->N, K), out = make_rows(s->N, s->M);
-    rows p = make_rows_ld(s->M, K, K), W = make_rows_ld(s->M, K, K);
-    rv_matrix m;
-    rv_error err;
-    make_turnable(&q, &x), make_turnable(&p, &W);
-    assert_int_equal(rv_matrix_pack(&m, tuned, W.at, NULL, s->M, K, &err), RV_OK);
-    assert_int_equal(rv_matrix_make_int8(&m, tuned, &err), RV_OK);
-    tuned->linear_forward_int8(out.at, out.ld, x.at, x.ld, &m, s->N, RV_STORE, 2);
-    check_guards("int8 linear", &out);
-    for (size_t n = 0; n < s->N; n++)
-        for (size_t i = 0; i < s->M; i++) {
-            float sum = 0, found = out.at[n * out.ld + i];
-            for (size_t k = 0; k < K; k++) sum += q.at[n * q.ld + k] * p.at[i * K + k];
-            if (fabsf(found - sum / TURNED) > 4 * FLT_EPSILON * fabsf(sum / TURNED))
-                fail_msg("%s int8: [%zu, %zu]: expected %.9g, found %.9g", tuned->name, n, i,
-                         (double)sum / TURNED, (double)found);
-        }
-    rv_matrix_release(&m);
-    free_rows((rows[]){q, x, out, p, W}, 5);
-}
-
-/* found differs from expected by at most `most`, root mean square. */
-static void check_near(const char *what, const rows *found, const rows *expected, double most)
-{
-    double sum = 0;
-    check_guards(what, found);
-    for (size_t n = 0; n < found->count; n++)
-        for (size_t i = 0; i < found->columns; i++) {
-            double d = (double)(found->at[n * found->ld + i] - expected->at[n * found->ld + i]);
-            sum += d * d;
-        }
-    double error = sqrt(sum / (double)(found->count * found->columns));
-    if (!(error <= most))
-        fail_msg("%s %s: expected an error of at most %g, found %g", tuned->name, what, most,
-                 error);
-}
-
-/* Normal numbers round to within a hundredth of their deviation on either side. */
-static void int8(const shape *s)
-{
-    size_t K = (s->K + TURNED - 1) / TURNED * TURNED;
-    assert_false(rv_kernels_take_int8(tuned, K + 1));
-    if (!rv_kernels_take_int8(tuned, K)) return;
-    int8_is_exact_for_whole_numbers(s, K);
-    shape even = {.N = s->N, .K = K, .M = s->M};
-    unembedding u = make_unembedding(&even, 3);
-    rows lse[3], logit[2], out = make_rows(s->N, s->M), x = make_rows(s->N, K);
-    rows expected = copy_of(&out), found = copy_of(&out), threaded = copy_of(&out);
-    rv_matrix *w = &u.head.tuned;
-    rv_error err;
-    for (int i = 0; i < 3; i++) lse[i] = copy_of(&u.lse);
-    for (int i = 0; i < 2; i++) logit[i] = copy_of(&u.logit);
-    assert_int_equal(rv_matrix_make_int8(w, tuned, &err), RV_OK);
-    tuned->linear_forward_int8(found.at, out.ld, x.at, x.ld, w, s->N, RV_ACCUMULATE, 1);
-    tuned->linear_forward_int8(threaded.at, out.ld, x.at, x.ld, w, s->N, RV_ACCUMULATE, 2);
-    tuned->logsumexp_forward_int8(lse[0].at, logit[0].at, u.x.at, u.x.ld, u.label, w, s->N,
-                                  u.valid, u.softcap, 1);
-    tuned->logsumexp_forward_int8(lse[1].at, NULL, u.x.at, u.x.ld, NULL, w, s->N, u.valid,
-                                  u.softcap, 2);
-    check_same_row("int8 logsumexp", lse[0].at, lse[1].at, s->N);
-    for (size_t n = 0; n < s->N; n++) {
-        float *alone = out.at + n * out.ld, lse_alone = 0;
-        tuned->logsumexp_forward_int8(&lse_alone, NULL, u.x.at + n * u.x.ld, 1, NULL, w, 1,
-                                      u.valid, u.softcap, 1);
-        check_same_row("int8 logsumexp", &lse_alone, &lse[0].at[n], 1);
-        memcpy(alone, expected.at + n * out.ld, s->M * sizeof *alone);
-        tuned->linear_forward_int8(alone, 1, x.at + n * x.ld, 1, w, 1, RV_ACCUMULATE, 1);
-        check_same_row("int8 linear", alone, found.at + n * out.ld, s->M);
-        check_same_row("int8 linear", alone, threaded.at + n * out.ld, s->M);
-    }
-    tuned->linear_forward(expected.at, out.ld, x.at, x.ld, w, s->N, RV_ACCUMULATE, 1);
-    tuned->logsumexp_forward(lse[2].at, logit[1].at, u.x.at, u.x.ld, u.label, w, s->N, u.valid,
-                             u.softcap, 1);
-    check_near("int8 linear", &found, &expected, 0.02 * sqrt((double)K));
-    check_near("int8 lse", &lse[0], &lse[2], 0.1);
-    check_near("int8 label_logit", &logit[0], &logit[1], 0.1);
-    free_rows(
-        (rows[]){lse[0], lse[1], lse[2], logit[0], logit[1], out, x, expected, found, threaded},
-        10);
-    free_unembedding(&u);
-}
-
 /* ---- norms ----------------------------------------------------------------------------- */
 static void layernorm(const shape *s)
 {
@@ -566,7 +460,6 @@ TEST(linear_backward_weight)
 TEST(logsumexp_forward)
 TEST(logsumexp_backward)
 TEST(narrow)
-TEST(int8)
 TEST(layernorm)
 TEST(rmsnorm)
 TEST(activation)
@@ -584,7 +477,6 @@ int main(void)
         cmocka_unit_test(test_logsumexp_forward),
         cmocka_unit_test(test_logsumexp_backward),
         cmocka_unit_test(test_narrow),
-        cmocka_unit_test(test_int8),
         cmocka_unit_test(test_layernorm),
         cmocka_unit_test(test_rmsnorm),
         cmocka_unit_test(test_activation),

@@ -248,106 +248,6 @@ static void what_is_left_out_never_reaches_the_front(void **state)
     close_bench(&b);
 }
 
-/* ---- int8 ------------------------------------------------------------------------------ */
-
-/* Random weights, of widths that can be had in int8. */
-static void open_wide(bench *b, rv_search_params params)
-{
-    rv_config c = {.family = "wide",
-                   .vocabulary = 96,
-                   .context = 32,
-                   .layers = 2,
-                   .width = 64,
-                   .heads = 2,
-                   .kv_heads = 2,
-                   .head_size = 32,
-                   .mlp_width = 128,
-                   .norm = RV_NORM_RMS,
-                   .norm_eps = 1e-5,
-                   .learned_positions = true,
-                   .gated = true,
-                   .activation = RV_ACT_SILU,
-                   .tied = true,
-                   .embedding_scale = 1};
-    rv_error err;
-    for (size_t l = 0; l < 2; l++) c.layer[l].score_scale = 0.2;
-    memset(b, 0, sizeof *b);
-    assert_int_equal(rv_transformer_new(&b->model, &c, NULL, &err), RV_OK);
-    assert_int_equal(rv_transformer_randomise(b->model, 3, &err), RV_OK);
-    if (params.int8) assert_int_equal(rv_transformer_make_int8(b->model, &err), RV_OK);
-    open_search(b, "L1.N5", params);
-}
-
-typedef struct screening {
-    bench *whole, *raced; /* judged in float, all; in int8, some */
-    size_t asked;
-} screening;
-
-static bool every_third(const screening *s, const rv_candidate *c)
-{
-    return (c->ids - s->raced->ids[0]) / LENGTH % 3 == 0;
-}
-
-static void choose_third(void *context, bool *wanted, const rv_candidate *const *candidates,
-                         size_t count)
-{
-    for (size_t i = 0; i < count; i++) wanted[i] = every_third(context, candidates[i]);
-}
-
-/* Every sixth; here g and xe are int8's: nearly right. */
-static void confirm_sixth(void *context, bool *wanted, const rv_candidate *const *candidates,
-                          size_t count)
-{
-    screening *s = context;
-    double error = 0, all = 0;
-    s->asked++;
-    for (size_t i = 0; i < count; i++) {
-        size_t k = (size_t)(candidates[i]->ids - s->raced->ids[0]) / LENGTH;
-        const rv_candidate *right = &s->whole->children[k];
-        assert_int_equal(candidates[i]->estimated, k % 3 != 0);
-        error += pow(candidates[i]->g - right->g, 2), all += pow(right->g, 2);
-        if (!candidates[i]->estimated) assert_true(fabs(candidates[i]->xe - right->xe) < 0.1);
-        wanted[i] = k % 6 == 0;
-    }
-    assert_in_range(1e9 * error / all, 1, 1e9 * 0.1 * 0.1);
-}
-
-/* Who wins in int8 is judged again: no number of int8 is taken for another, neither on the front nor from a journal. */
-static void int8_only_says_whom_to_judge(void **state)
-{
-    (void)state;
-    if (!rv_kernels_take_int8(rv_kernels_select(NULL), 64)) skip();
-    char journal[] = "/tmp/reverie-journal-XXXXXX";
-    int file = mkstemp(journal);
-    assert_true(file >= 0);
-    close(file);
-    rv_search_params params = rv_search_params_default();
-    bench whole, raced;
-    rv_error err;
-    open_wide(&whole, params);
-    race(&whole, true);
-    params.int8 = true, params.journal = journal;
-    for (int again = 0; again < 2; again++) { // the second time from the journal
-        open_wide(&raced, params);
-        make_children(&raced);
-        screening s = {&whole, &raced, 0};
-        const rv_race asked = {choose_third, confirm_sixth, &s};
-        assert_int_equal(rv_search_race(raced.search, raced.children, CHILDREN, &asked, &err),
-                         RV_OK);
-        assert_int_equal(s.asked, 1);
-        for (size_t i = 0; i < 36; i++) { // behind them some have the same text
-            assert_int_equal(raced.children[i].estimated, i % 6 != 0);
-            if (i % 6 == 0) same(&whole, &raced, i);
-        }
-        assert_true(raced.search->front.count > 0);
-        for (size_t i = 0; i < raced.search->front.count; i++)
-            assert_false(raced.search->front.items[i].estimated);
-        close_bench(&raced);
-    }
-    close_bench(&whole);
-    unlink(journal);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,7 +258,6 @@ int main(void)
         cmocka_unit_test(targets_at_the_end_are_judged_whole),
         cmocka_unit_test(attention_before_the_change_is_known),
         cmocka_unit_test(what_is_left_out_never_reaches_the_front),
-        cmocka_unit_test(int8_only_says_whom_to_judge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

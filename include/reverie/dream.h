@@ -35,8 +35,7 @@ typedef struct rv_dream_params {
     size_t forbidden_count;
     double repetition; /* nats added for a dream all of whose tokens are the same */
     /* A text autoencoder of the model (a folder that training wrote, or its file): what `latent` and `evolve` are
-     * confined to, by default the one that comes with the program; and a source of proposals for `reverie`. NULL: the
-     * default, or none. */
+     * confined to. NULL: the one that comes with the program. */
     const char *autoencoder;
     rv_model *fluency; /* a second model whose opinion on fluency counts as much; NULL: none */
     const char *const

@@ -36,12 +36,12 @@ static json_t *texts_json(const char *const *texts, size_t count)
 static rv_status put_options(char **out, const rv_dreaming *d, rv_error *err)
 {
     const rv_dream_params *p = d->params;
-    json_t *json = json_pack("{s:b, s:b, s:b, s:b, s:f, s:o, s:o, s:I}", "as_published",
-                             (int)p->as_published, "exact", (int)p->exact, "narrow",
-                             (int)d->narrow, "int8", (int)d->int8, "repetition", p->repetition,
-                             "prompts", texts_json(p->prompts, p->prompt_count), "forbidden",
-                             texts_json(p->forbidden, p->forbidden_count), "corpus_tokens",
-                             (json_int_t)p->corpus_tokens);
+    json_t *json =
+        json_pack("{s:b, s:b, s:b, s:f, s:o, s:o, s:I}", "as_published", (int)p->as_published,
+                  "exact", (int)p->exact, "narrow", (int)d->narrow, "repetition", p->repetition,
+                  "prompts", texts_json(p->prompts, p->prompt_count), "forbidden",
+                  texts_json(p->forbidden, p->forbidden_count), "corpus_tokens",
+                  (json_int_t)p->corpus_tokens);
     if (json && d->autoencoder) {
         char site[RV_SITE_NAME_MAX];
         rv_site_name(site, d->autoencoder->config.site);

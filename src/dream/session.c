@@ -321,7 +321,11 @@ static rv_status open_autoencoder(rv_dreaming *d, rv_error *err)
 {
     char *shipped = NULL;
     const char *path = d->params->autoencoder;
-    if (!path && !d->dreamer->autoencoder) return RV_OK;
+    if (path && !d->dreamer->autoencoder)
+        return rv_fail(err, RV_ERR_USAGE,
+                       "autoencoder: expected with the methods latent and evolve, found %s",
+                       d->dreamer->name);
+    if (!d->dreamer->autoencoder) return RV_OK;
     if (!path) {
         RV_TRY(rv_autoencoder_shipped(&shipped, d->model, err));
         path = shipped;
@@ -396,9 +400,7 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
     // screening is not for the published search, which has none, nor where it is not faster
     rv_transformer *model = d->model->transformer;
     bool screening = !p->exact && !p->as_published;
-    d->int8 = screening && rv_search_takes_int8(&d->problem, d->dreamer);
     d->narrow = screening && model->kernels->narrow;
-    if (d->int8) RV_TRY(rv_transformer_make_int8(model, err));
     if (d->narrow) RV_TRY(rv_transformer_narrow(model, err));
     size_t needed = d->dreamer->members * p->most;
     if (p->budget < needed)
@@ -419,7 +421,6 @@ static rv_status search(rv_dreaming *d, rv_search **out, rv_error *err)
     params.context = d;
     params.journal = d->output.journal;
     params.narrow = d->narrow;
-    params.int8 = d->int8;
     d->bare.prefix =
         (rv_ids_view){d->prefix.items + (d->bos >= 0), d->prefix.count - (d->bos >= 0)};
     RV_TRY(rv_search_new(out, d->params->as_published ? &d->bare : &d->problem, &params,

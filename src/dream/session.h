@@ -61,7 +61,6 @@ typedef struct rv_dreaming {
     rv_search_params search_params;
     double started, seconds;
     bool narrow; /* children are judged in bf16 */
-    bool int8;   /* races run in int8 */
     bool cancelled, failed, record_failed;
     rv_error record_error;
     rv_dream_output output;

@@ -84,12 +84,8 @@ static void multiply(const rv_pass *p, real *out, size_t ldo, const real *in, si
 {
     const rv_kernels *k = p->model->kernels;
     int threads = p->options.threads;
-    if (p->int8 && m->int8.data)
-        k->linear_forward_int8(out, ldo, in, ldi, m, p->rows, epilogue, threads);
-    else if (p->options.narrow)
-        k->linear_forward_narrow(out, ldo, in, ldi, m, p->rows, epilogue, threads);
-    else
-        k->linear_forward(out, ldo, in, ldi, m, p->rows, epilogue, threads);
+    (p->options.narrow ? k->linear_forward_narrow
+                       : k->linear_forward)(out, ldo, in, ldi, m, p->rows, epilogue, threads);
 }
 
 /* n1 -> qkv: projection, norms of queries and keys, rotation. */
@@ -237,7 +233,6 @@ static rv_matrix panel_of(const rv_matrix *m, size_t output)
     panel.panels = 1;
     panel.data += first * m->K;
     if (m->bias) panel.bias += first;
-    panel.int8 = (rv_matrix_int8){0};
     if (m->narrow) panel.narrow += first * ((m->K + 1) / 2) * 2;
     return panel;
 }

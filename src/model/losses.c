@@ -4,11 +4,6 @@
 #include "model/pass_internal.h"
 #include "model/unembed.h"
 
-static bool in_int8(const rv_pass *p)
-{
-    return p->int8 && p->model->head->int8.data;
-}
-
 /* log-sum-exp of the rows whose next token is scored here, or may be scored by a continuation. */
 static void fill_lse(rv_pass *p)
 {
@@ -27,9 +22,7 @@ static void fill_lse(rv_pass *p)
         memcpy(p->gathered + i * C, p->hidden + p->index[i] * C, C * sizeof *p->hidden);
     const rv_kernels *k = p->model->kernels;
     if (count)
-        (in_int8(p)          ? k->logsumexp_forward_int8
-         : p->options.narrow ? k->logsumexp_forward_narrow
-                             : k->logsumexp_forward)(
+        (p->options.narrow ? k->logsumexp_forward_narrow : k->logsumexp_forward)(
             p->weights, p->label_logit, p->gathered, C, p->labels, p->model->head, count,
             c->vocabulary, (real)c->logit_softcap, p->options.threads);
     for (size_t i = 0; i < count; i++) p->lse[p->index[i]] = p->weights[i];
@@ -41,7 +34,7 @@ static void fill_lse(rv_pass *p)
  * cancels; exact ones are computed alone, as rv_pass_first_loss does, so that it is the same number everywhere. */
 static real next_logit(const rv_pass *p, size_t row, int32_t id)
 {
-    return in_int8(p) || p->options.narrow
+    return p->options.narrow
                ? p->label_logit[row]
                : rv_unembed_one(p->model, (size_t)id, p->hidden + row * p->model->config.width);
 }

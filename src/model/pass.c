@@ -355,11 +355,6 @@ void rv_pass_select(rv_pass *p, const size_t *kept, const size_t *counts, size_t
     number_rows(p, counts);
 }
 
-void rv_pass_set_int8(rv_pass *p, bool on)
-{
-    p->int8 = on;
-}
-
 size_t rv_pass_rows(const rv_pass *p)
 {
     return p->rows;
@@ -390,11 +385,6 @@ size_t rv_pass_span(const rv_pass *p, size_t sequence, size_t *count, size_t *sh
 const real *rv_pass_hidden(const rv_pass *p)
 {
     return p->hidden;
-}
-
-const real *rv_pass_stream(const rv_pass *p)
-{
-    return p->stream;
 }
 
 const real *rv_pass_input_gradient(const rv_pass *p)

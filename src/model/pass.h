@@ -87,10 +87,6 @@ void rv_pass_free(rv_pass *pass); /* NULL is fine */
 rv_status rv_pass_begin(rv_pass *pass, const rv_sequence *sequences, size_t count,
                         const rv_tap *taps, size_t tap_count, rv_error *err);
 
-/* From now on, products in int8 where the model has such weights (or not): for screening, without `keep`. A neuron of
- * rv_pass_neuron is made of its own float weights all the same. */
-void rv_pass_set_int8(rv_pass *pass, bool on);
-
 /* Runs the blocks that are left before layer `end` (at most all of them). */
 void rv_pass_forward(rv_pass *pass, size_t end);
 
@@ -135,8 +131,6 @@ size_t rv_pass_sequences(const rv_pass *pass);
 /* First row of a sequence; its own and its shared positions. */
 size_t rv_pass_span(const rv_pass *pass, size_t sequence, size_t *count, size_t *shared);
 const real *rv_pass_hidden(const rv_pass *pass); /* (rows, C): input of the unembedding */
-/* The residual stream between blocks (rows, C), after rv_pass_forward. */
-const real *rv_pass_stream(const rv_pass *pass);
 /* What a neuron's activation is of, and what multiplies it (1 where the MLP is not gated): post = act(z) u.
  * Needs `keep`. */
 void rv_pass_mlp_input(const rv_pass *pass, size_t layer, size_t row, size_t neuron, real *z,

@@ -35,7 +35,6 @@ struct rv_pass {
     size_t next_layer;
     bool midway; /* of next_layer only the MLP is left */
     bool finished;
-    bool int8; /* rv_pass_set_int8 */
 
     rv_row_span *spans;      /* (sequences) */
     int32_t *ids, *position; /* (rows); id -1 where inputs were given */

@@ -241,39 +241,6 @@ rv_status rv_transformer_narrow(rv_transformer *m, rv_error *err)
     return m->embedding.narrow ? RV_OK : for_matrices(m, rv_matrix_narrow, err);
 }
 
-bool rv_transformer_takes_int8(const rv_transformer *m)
-{
-    const rv_config *c = &m->config;
-    const rv_kernels *k = m->kernels;
-    return rv_kernels_take_int8(k, c->width) && rv_kernels_take_int8(k, c->mlp_width) &&
-           rv_kernels_take_int8(k, c->heads * c->head_size);
-}
-
-rv_status rv_transformer_make_int8(rv_transformer *m, rv_error *err)
-{
-    return m->embedding.int8.data ? RV_OK : for_matrices(m, rv_matrix_make_int8, err);
-}
-
-static size_t matrix_bytes(const rv_matrix *m)
-{
-    size_t outputs = m->panels * m->width, each = (m->K + (m->bias != NULL)) * sizeof(real);
-    if (m->narrow) each += m->K * sizeof *m->narrow;
-    if (m->int8.data) each += m->K + sizeof *m->int8.start + sizeof *m->int8.scale;
-    return outputs * each;
-}
-
-size_t rv_transformer_bytes(const rv_transformer *m)
-{
-    size_t bytes = matrix_bytes(&m->embedding) + matrix_bytes(&m->untied_head);
-    for (size_t l = 0; l < m->config.layers; l++) {
-        const rv_block *b = &m->blocks[l];
-        bytes += matrix_bytes(&b->qkv) + matrix_bytes(&b->o) + matrix_bytes(&b->up) +
-                 matrix_bytes(&b->down);
-    }
-    if (m->positions) bytes += m->config.context * m->config.width * sizeof(real);
-    return bytes;
-}
-
 real rv_matrix_dot(const rv_matrix *m, size_t row, const real *x)
 {
     const real *w = m->data + row / m->width * m->K * m->width + row % m->width;

@@ -63,11 +63,6 @@ rv_status rv_transformer_randomise(rv_transformer *model, uint64_t seed, rv_erro
  * a use for them. */
 rv_status rv_transformer_narrow(rv_transformer *model, rv_error *err);
 
-/* The same in int8, a quarter of their size, for passes that are set to it, where rv_transformer_takes_int8. */
-rv_status rv_transformer_make_int8(rv_transformer *model, rv_error *err);
-/* Whether the kernels have a use for them and take every width of this model. */
-bool rv_transformer_takes_int8(const rv_transformer *model);
-
 void rv_transformer_free(rv_transformer *model); /* NULL is fine */
 
 /* Whether a transformer of this shape can be: the rotary size, and the product of all sizes. */
@@ -77,7 +72,6 @@ rv_status rv_config_check(const rv_config *config, rv_error *err);
  * and how much of that are the packed weights of a given one. */
 size_t rv_config_parameters(const rv_config *config);
 size_t rv_config_bytes(const rv_config *config);
-size_t rv_transformer_bytes(const rv_transformer *model);
 
 /* <row of the matrix, x>: one logit, summed in the order of k. Used wherever a single logit is
  * wanted, so that it is the same number everywhere. */

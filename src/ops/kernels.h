@@ -20,14 +20,6 @@
 #include "base/error.h"
 #include "base/real.h"
 
-/* A matrix turned and rounded for products in int8 (ops/cpu/int8_avx512vnni.c): data (panels, K / 4, width, 4), and for
- * every output where its sums start and what they are scaled by. data NULL: there is none. */
-typedef struct rv_matrix_int8 {
-    int8_t *data;
-    int32_t *start;
-    float *scale;
-} rv_matrix_int8;
-
 /* A weight matrix packed once for streaming: `panels` panels of `width` output columns each,
  * data[(panel * K + k) * width + j] = W[panel * width + j, k], zero beyond M.   y = x W^T + bias */
 typedef struct rv_matrix {
@@ -38,7 +30,6 @@ typedef struct rv_matrix {
     real *bias;    /* (panels * width) or NULL */
     uint16_t
         *narrow; /* data in bf16, pairs of k side by side: (panels, ceil(K / 2), width, 2) */
-    rv_matrix_int8 int8;
 } rv_matrix;
 
 enum { RV_PANEL_MAX = 32 }; /* no kernels pack wider panels */
@@ -94,14 +85,6 @@ typedef struct rv_kernels {
     void (*linear_forward_narrow)(real *out, size_t ldo, const real *x, size_t ldx,
                                   const rv_matrix *m, size_t N, rv_epilogue epilogue,
                                   int threads);
-    /* The same from weights and inputs turned and rounded to int8, each row of either with a scale of its own:
-     * for searches that judge again what they find. Only of matrices that have `int8`. NULL, these four, where
-     * the processor does not add bytes fast. */
-    void (*linear_forward_int8)(real *out, size_t ldo, const real *x, size_t ldx,
-                                const rv_matrix *m, size_t N, rv_epilogue epilogue,
-                                int threads);
-    bool (*int8_takes)(size_t K);          /* whether matrices of K inputs can be rounded */
-    void (*pack_int8)(const rv_matrix *m); /* fills m->int8 */
     /* dx (N, ldx) += dout (N, ldo) W.   d/dx of the line above */
     void (*linear_backward)(real *dx, size_t ldx, const real *dout, size_t ldo,
                             const rv_matrix *m, size_t N, int threads);
@@ -122,9 +105,6 @@ typedef struct rv_kernels {
     void (*logsumexp_forward_narrow)(real *lse, real *label_logit, const real *x, size_t ldx,
                                      const int32_t *label, const rv_matrix *head, size_t N,
                                      size_t valid, real softcap, int threads);
-    void (*logsumexp_forward_int8)(real *lse, real *label_logit, const real *x, size_t ldx,
-                                   const int32_t *label, const rv_matrix *head, size_t N,
-                                   size_t valid, real softcap, int threads);
     /* With loss = sum_n weight[n] * (lse[n] - label_logit[n]):  dx (N, ldx) += d loss / dx.
      * weight[n] = 0 skips the row. */
     void (*logsumexp_backward)(real *dx, size_t ldx, const real *lse, const real *x,
@@ -210,9 +190,6 @@ void rv_matrix_get_row(const rv_matrix *m, size_t row, real *out /* (K) */);
 /* Makes (again) the copy in bf16 for linear_forward_narrow and logsumexp_forward_narrow, half the
  * size of the matrix. Does nothing where these kernels have no use for it. */
 rv_status rv_matrix_narrow(rv_matrix *m, const rv_kernels *kernels, rv_error *err);
-/* Makes the copy in int8, a quarter of the size of the matrix, where these kernels take it. */
-rv_status rv_matrix_make_int8(rv_matrix *m, const rv_kernels *kernels, rv_error *err);
-bool rv_kernels_take_int8(const rv_kernels *kernels, size_t K);
 void rv_matrix_release(rv_matrix *m);
 
 #endif

@@ -76,29 +76,10 @@ rv_status rv_matrix_narrow(rv_matrix *m, const rv_kernels *kernels, rv_error *er
     return RV_OK;
 }
 
-bool rv_kernels_take_int8(const rv_kernels *kernels, size_t K)
-{
-    return kernels->int8_takes && kernels->int8_takes(K);
-}
-
-rv_status rv_matrix_make_int8(rv_matrix *m, const rv_kernels *kernels, rv_error *err)
-{
-    if (m->int8.data || !rv_kernels_take_int8(kernels, m->K)) return RV_OK;
-    size_t outputs = m->panels * m->width;
-    if (!m->int8.start) RV_TRY(RV_NEW(m->int8.start, outputs, err));
-    if (!m->int8.scale) RV_TRY(RV_NEW(m->int8.scale, outputs, err));
-    RV_TRY(RV_NEW(m->int8.data, outputs * m->K, err));
-    kernels->pack_int8(m);
-    return RV_OK;
-}
-
 void rv_matrix_release(rv_matrix *m)
 {
     free(m->data);
     free(m->bias);
     free(m->narrow);
-    free(m->int8.data);
-    free(m->int8.start);
-    free(m->int8.scale);
     *m = (rv_matrix){0};
 }

@@ -8,7 +8,6 @@
 
 typedef struct rv_engine {
     rv_memo memo;
-    bool int8;        /* a race runs in it */
     rv_prefix *fixed; /* the problem's prefix, computed once; NULL: there is none */
     size_t fixed_count, suffix_count, span; /* span: most + suffix */
     rv_probe *judging;                      /* children, in batches */
@@ -43,9 +42,6 @@ typedef struct rv_engine {
 
 /* Free positions that the candidate has in common with the member it varies; at least one row is left. */
 size_t rv_search_common(const rv_search *search, const rv_candidate *candidate);
-
-/* The judgement of the tokens with this key: the full one, else the one in int8 (its own key differs), else NULL. */
-rv_judgement *rv_search_find(const rv_search *search, uint64_t key);
 
 /* What is added to xe for repeated tokens. */
 double rv_search_repetition(const rv_search *search, const rv_candidate *candidate);

@@ -15,7 +15,7 @@
  * text (SmolLM2-135M, docs/notebook/2026-11-23-race.md). A child is finished where it wins under some penalty if it
  * was estimated too high by BOLDNESS deviations: first the FIRST best such children of every penalty, which tell what the other
  * swaps of their places do, then whoever is still in question. */
-enum { FIRST = 8, CONFIRMED = 4 };
+enum { FIRST = 8 };
 static const double HARM = 1.5, SPREAD = 5.8, SPREAD_OF_PLACE = 3.4, BOLDNESS = 1.5;
 
 /* What is known of the swaps of one place of one text. */
@@ -219,28 +219,6 @@ static void choose(void *context, bool *wanted, const rv_candidate *const *candi
                                                        candidates[i]->xe, candidates[i]->xb);
 }
 
-/* Of a race in int8, the few best under every penalty that beat its best member, or may: what int8 is off by is a
- * fiftieth of g, a tenth where that is small, and 0.03 nats. */
-static void confirm(void *context, bool *wanted, const rv_candidate *const *candidates,
-                    size_t count)
-{
-    population *p = context;
-    int32_t best[CONFIRMED];
-    for (size_t s = 0; s < p->params->slots; s++) {
-        double penalty = p->penalty[s], member = -INFINITY;
-        for (size_t i = 0; i < p->params->slots; i++)
-            member = fmax(member, loss(&p->pool[i], penalty));
-        double least = member - 0.02 * fabs(member) - 0.1 - 0.03 * penalty;
-        for (size_t i = 0; i < count; i++) {
-            double value = loss(candidates[i], penalty);
-            bool open = !candidates[i]->estimated && value > least;
-            p->score[i] = open ? (real)value : -(real)INFINITY;
-        }
-        size_t found = rv_top_k(best, p->score, count, CONFIRMED);
-        for (size_t k = 0; k < found; k++) wanted[best[k]] = true;
-    }
-}
-
 static rv_status step(population *p, rv_error *err)
 {
     rv_search *s = p->search;
@@ -252,7 +230,7 @@ static rv_status step(population *p, rv_error *err)
     for (size_t i = 0; i < slots; i++) propose(p, i, &random);
     for (size_t i = 0; i < children; i++) p->guess[i] = (double)NAN;
     memset(p->places, 0, slots * p->length * sizeof *p->places);
-    const rv_race race = {choose, confirm, p};
+    const rv_race race = {choose, p};
     RV_TRY(rv_search_race(s, p->pool + slots, children, &race, err));
     select_best(p, slots + children);
     restart(p);
@@ -311,6 +289,5 @@ const rv_dreamer rv_dreamer_epo = {
     .summary = "evolutionary prompt optimization: one member per penalty, gradient swaps",
     .members = 8,
     .children = 256,
-    .int8 = true,
     .run = run,
 };

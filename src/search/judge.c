@@ -55,36 +55,15 @@ static void set_exact(const rv_search *s, rv_candidate *c, const rv_judgement *j
     rv_search_set_fluency(s, c, j->xe);
 }
 
-/* Judgements in int8 have keys of their own: none is ever taken for another. */
-static uint64_t key_in_int8(uint64_t key)
+static uint64_t key_of(const rv_candidate *c)
 {
-    key ^= 0x9e3779b97f4a7c15u;
-    return key ? key : 1;
-}
-
-rv_judgement *rv_search_find(const rv_search *s, uint64_t key)
-{
-    rv_judgement *found = rv_memo_find(&s->engine->memo, key);
-    return found ? found : rv_memo_find(&s->engine->memo, key_in_int8(key));
-}
-
-/* From here on the judging pass and what is known are of int8, or not. */
-static void set_int8(rv_search *s, bool on)
-{
-    s->engine->int8 = on;
-    rv_pass_set_int8(s->engine->judging->pass, on);
-}
-
-static uint64_t key_of(const rv_search *s, const rv_candidate *c)
-{
-    uint64_t key = rv_ids_hash(c->ids, c->length);
-    return s->engine->int8 ? key_in_int8(key) : key;
+    return rv_ids_hash(c->ids, c->length);
 }
 
 /* g and the front, from what is known. */
 static rv_status settle(rv_search *s, rv_candidate *c, uint64_t key, rv_error *err)
 {
-    const rv_judgement *j = rv_search_find(s, key);
+    const rv_judgement *j = rv_memo_find(&s->engine->memo, key);
     bool exact = j->key == key && !(isnan(j->xe) && !isnan(j->f));
     c->f = j->f;
     c->g = scale(s, c->f);
@@ -117,7 +96,7 @@ static rv_status begin(rv_search *s, rv_candidate *const *batch, size_t count, b
     *running = 0;
     for (size_t i = 0; i < count; i++) {
         const rv_candidate *c = batch[i];
-        const rv_judgement *known = rv_memo_find(&e->memo, key_of(s, c));
+        const rv_judgement *known = rv_memo_find(&e->memo, key_of(c));
         if (known && (racing || !isnan(known->xe))) continue;
         size_t d = rv_search_common(s, c), own = c->length - d;
         int32_t *ids = e->ids + rows;
@@ -187,7 +166,7 @@ static rv_status read_losses(rv_search *s, rv_candidate *const *batch, const siz
         double latter, second,
             sum = total_nll(s, &latter, c, seq, rv_pass_first_loss(e->judging->pass, seq), nll);
         nll += whole ? seq->count : rows;
-        rv_judgement j = {.key = key_of(s, c),
+        rv_judgement j = {.key = key_of(c),
                           .f = c->f,
                           .xe = scored ? sum / (double)scored : 0,
                           .latter = latter,
@@ -227,7 +206,7 @@ static void estimate(rv_search *s, rv_candidate *const *batch, size_t count)
     rv_engine *e = s->engine;
     for (size_t i = 0; i < count; i++) {
         rv_candidate *c = batch[i];
-        const rv_judgement *known = rv_memo_find(&e->memo, key_of(s, c));
+        const rv_judgement *known = rv_memo_find(&e->memo, key_of(c));
         if (known) c->f = known->f;
         c->g = scale(s, c->f);
         rv_search_estimate(s, c);
@@ -251,7 +230,7 @@ static rv_status finish_wanted(rv_search *s, rv_candidate *const *batch, size_t 
     for (size_t i = 0; i < count; i++) {
         rv_candidate *c = batch[i];
         if (!e->wanted[i] || !c->estimated) continue;
-        const rv_judgement *known = rv_memo_find(&e->memo, key_of(s, c));
+        const rv_judgement *known = rv_memo_find(&e->memo, key_of(c));
         if (!known || isnan(known->xe)) continue;
         set_exact(s, c, known);
         ++*finished;
@@ -274,11 +253,8 @@ static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, si
     } while (finished);
     for (size_t k = 0; k < running; k++) {
         const rv_candidate *c = batch[e->running[k]];
-        rv_judgement j = {.key = key_of(s, c),
-                          .f = c->f,
-                          .xe = (double)NAN,
-                          .latter = (double)NAN,
-                          .seen = 1};
+        rv_judgement j = {
+            .key = key_of(c), .f = c->f, .xe = (double)NAN, .latter = (double)NAN, .seen = 1};
         if (c->estimated) RV_TRY(rv_memo_add(&e->memo, j, err));
     }
     return RV_OK;
@@ -300,22 +276,13 @@ static rv_status judge_whole(rv_search *s, rv_candidate *const *batch, size_t co
     return read_losses(s, batch, e->kept, running, true, err);
 }
 
-static rv_status judge_batch(rv_search *s, rv_candidate **batch, size_t count,
+static rv_status judge_batch(rv_search *s, rv_candidate *const *batch, size_t count,
                              const rv_race *asked, rv_error *err)
 {
-    rv_engine *e = s->engine;
-    size_t running, again = 0;
+    size_t running;
     if (!asked) return judge_whole(s, batch, count, err);
-    set_int8(s, s->params.int8);
-    rv_status status = begin(s, batch, count, true, &running, err);
-    if (status == RV_OK) status = race(s, batch, count, running, asked, err);
-    set_int8(s, false);
-    if (status != RV_OK || !s->params.int8) return status;
-    memset(e->wanted, 0, count * sizeof *e->wanted);
-    asked->confirm(asked->context, e->wanted, (const rv_candidate *const *)batch, count);
-    for (size_t i = 0; i < count; i++)
-        if (e->wanted[i]) batch[again++] = batch[i];
-    return judge_whole(s, batch, again, err);
+    RV_TRY(begin(s, batch, count, true, &running, err));
+    return race(s, batch, count, running, asked, err);
 }
 
 /* Which candidates are new in this run, and not the same as one before them here. */
@@ -329,7 +296,7 @@ static rv_status find_pending(rv_search *s, const rv_candidate *candidates, size
     *pending = 0;
     for (size_t i = 0; i < count; i++) {
         e->keys[i] = rv_ids_hash(candidates[i].ids, candidates[i].length);
-        rv_judgement *found = rv_search_find(s, e->keys[i]);
+        rv_judgement *found = rv_memo_find(&s->engine->memo, e->keys[i]);
         bool repeat = found && found->seen,
              exact = found && found->key == e->keys[i] && !isnan(found->xe);
         for (size_t k = 0; k < *pending && !repeat && !found; k++)
@@ -371,10 +338,4 @@ rv_status rv_search_race(rv_search *s, rv_candidate *candidates, size_t count,
 rv_status rv_search_judge(rv_search *s, rv_candidate *candidates, size_t count, rv_error *err)
 {
     return rv_search_race(s, candidates, count, NULL, err);
-}
-
-bool rv_search_takes_int8(const rv_problem *q, const rv_dreamer *dreamer)
-{
-    return dreamer->int8 && !q->second_opinion && known_before_the_end(q) &&
-           rv_transformer_takes_int8(q->model);
 }

@@ -145,7 +145,8 @@ void rv_latent_vary(rv_latent *l, size_t text, size_t a, size_t b, rv_random *ra
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-bool rv_latent_survives(const rv_latent *l, size_t text)
+/* Whether the text that was written has only allowed tokens, and comes back from decoding and encoding. */
+static bool survives(const rv_latent *l, size_t text)
 {
     const int32_t *ids = l->ids + text * l->length;
     for (size_t i = 0; i < l->length; i++)
@@ -159,7 +160,7 @@ rv_status rv_latent_judge(rv_latent *l, size_t first, size_t count, rv_error *er
     size_t n = l->length, found = 0, affords = rv_search_affords(s, n);
     for (size_t k = first; k < first + count && found < affords; k++) {
         int32_t *ids = l->gathered + found * n;
-        if (rv_search_known(s, l->ids + k * n, n) || !rv_latent_survives(l, k)) continue;
+        if (rv_search_known(s, l->ids + k * n, n) || !survives(l, k)) continue;
         memcpy(ids, l->ids + k * n, n * sizeof *ids);
         l->candidates[found++] = (rv_candidate){.ids = ids, .length = n, .parent = -1};
     }
@@ -254,47 +255,5 @@ rv_status rv_latent_climb(rv_latent_climber *c, rv_error *err)
                                     TEMPERATURE, l->search->params.threads, err));
     rv_adam_ascend(&c->adam, l->z, c->dz, S * l->numbers);
     rv_text_project(l->z, l->ae, S * l->slots);
-    return RV_OK;
-}
-
-/* ---- proposals for other dreamers ------------------------------------------------------------ */
-
-enum { VARIATIONS = 3 };
-
-size_t rv_latent_propose_room(size_t members)
-{
-    return members * (1 + VARIATIONS);
-}
-
-rv_status rv_latent_propose(rv_latent_climber *c, rv_candidate *children, size_t *made,
-                            size_t most, const rv_candidate *const *parents, size_t count,
-                            rv_error *err)
-{
-    rv_latent *l = c->latent;
-    size_t n = l->length, S = c->model->members, fit = 0, all = rv_latent_propose_room(S);
-    rv_random random = rv_search_random(l->search, 5);
-    for (size_t i = 0; i < count && fit < S; i++) {
-        l->texts[fit] = fit;
-        l->from[fit] = parents[i]->ids;
-        fit += parents[i]->length == n;
-    }
-    if (fit == 0) return RV_OK;
-    for (size_t s = fit; s < S; s++) l->texts[s] = s, l->from[s] = l->from[s % fit];
-    RV_TRY(rv_latent_read(l, l->texts, l->from, S, err));
-    for (size_t v = S; v < all; v++)
-        rv_latent_vary(l, v, v % S, rv_random_below(&random, (uint32_t)S), &random);
-    RV_TRY(rv_latent_write(l, 0, S, err));
-    rv_adam_restart(&c->adam, S * l->numbers);
-    RV_TRY(rv_latent_climb(c, err));
-    RV_TRY(rv_latent_write(l, 0, all, err));
-    for (size_t v = 0; v < all && *made < most; v++) {
-        if (rv_search_known(l->search, l->ids + v * n, n) || !rv_latent_survives(l, v))
-            continue;
-        rv_candidate *child = &children[(*made)++];
-        memcpy(child->ids, l->ids + v * n, n * sizeof *child->ids);
-        child->length = n;
-        child->parent = -1;
-        child->partner = 0;
-    }
     return RV_OK;
 }

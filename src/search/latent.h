@@ -49,9 +49,6 @@ void rv_latent_cross(rv_latent *l, size_t text, size_t a, size_t b, rv_random *r
 void rv_latent_between(rv_latent *l, size_t text, size_t a, size_t b, double at);
 void rv_latent_vary(rv_latent *l, size_t text, size_t a, size_t b, rv_random *random);
 
-/* Whether the text that was written has only allowed tokens, and comes back from decoding and encoding. */
-bool rv_latent_survives(const rv_latent *l, size_t text);
-
 /* Judges those of the texts written at first, ..., first + count - 1 that survive and are new. */
 rv_status rv_latent_judge(rv_latent *l, size_t first, size_t count, rv_error *err);
 
@@ -69,13 +66,5 @@ rv_status rv_latent_climber_new(rv_latent_climber **out, rv_latent *l, size_t me
 void rv_latent_climber_free(rv_latent_climber *c); /* NULL is fine */
 /* One step from what was written last: z moves, and is normalised; ids stay. */
 rv_status rv_latent_climb(rv_latent_climber *c, rv_error *err);
-
-/* How many texts a latent needs room for if `members` of them are to be proposed for. */
-size_t rv_latent_propose_room(size_t members);
-/* Texts for another dreamer to judge: one step of ascent from every parent's latent, and variations of it. Appends to
- * children[*made..most), which have room for n tokens each; parents of another length are left out. */
-rv_status rv_latent_propose(rv_latent_climber *c, rv_candidate *children, size_t *made,
-                            size_t most, const rv_candidate *const *parents, size_t count,
-                            rv_error *err);
 
 #endif

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "search/latent.h"
 #include "search/proposal.h"
 #include "search/reverie.h"
 
@@ -21,10 +20,9 @@ enum {
     PLAUSIBLE_TOP = 256, /* tokens a place, by the language model */
     SHELVES = 16,
     SHELF_ROOM = 6,
-    SAMPLES = 32,
-    LATENT_EVERY = 4 /* steps, where there is a text autoencoder */
+    SAMPLES = 32
 };
-static const double SHELF_FIRST = 2, SHELF_WIDTH = 0.5, USUAL_HARM = 0.3, LATENT_RATE = 0.3;
+static const double SHELF_FIRST = 2, SHELF_WIDTH = 0.5, USUAL_HARM = 0.3;
 
 typedef enum operator_kind {
     SWAP_GRADIENT,
@@ -53,8 +51,6 @@ typedef struct dreaming {
     real *score, *likely; /* (V) */
     double tried[OPERATORS], paid[OPERATORS];
     size_t member_count; /* of the search that are expanded now */
-    rv_latent *latent;   /* with its climber; or NULL */
-    rv_latent_climber *climber;
     rv_random random;
 } dreaming;
 
@@ -76,15 +72,11 @@ static rv_status allocate(dreaming *d, rv_error *err)
             d->shelves[b].items[i].ids = d->shelf_ids + (b * SHELF_ROOM + i) * n;
     for (size_t o = 0; o < OPERATORS; o++)
         d->tried[o] = 32, d->paid[o] = 1; // a prior, so that none starts at 0
-    if (!d->search->problem->autoencoder) return RV_OK;
-    RV_TRY(rv_latent_new(&d->latent, d->search, rv_latent_propose_room(PARENTS), err));
-    return rv_latent_climber_new(&d->climber, d->latent, PARENTS, LATENT_RATE, err);
+    return RV_OK;
 }
 
 static void release(dreaming *d)
 {
-    rv_latent_climber_free(d->climber);
-    rv_latent_free(d->latent);
     void *const owned[] = {d->shelf_ids,       d->children,  d->child_ids,
                            d->gradient,        d->plausible, d->gradient_count,
                            d->plausible_count, d->score,     d->likely};
@@ -370,8 +362,6 @@ static rv_status step(dreaming *d, rv_error *err)
     size_t most = rv_search_affords(d->search, d->most) < CHILDREN
                       ? rv_search_affords(d->search, d->most)
                       : CHILDREN;
-    if (d->latent && d->search->step % LATENT_EVERY == 0)
-        RV_TRY(rv_latent_propose(d->climber, d->children, &made, most, parents, count, err));
     for (size_t k = 0; k < count; k++) {
         size_t share = (most - made) / (count - k);
         made += propose(d, k, d->children + made, share);

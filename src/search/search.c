@@ -325,7 +325,7 @@ size_t rv_search_bytes(const rv_search *s, const int32_t *ids, size_t count)
 
 bool rv_search_known(const rv_search *s, const int32_t *ids, size_t count)
 {
-    const rv_judgement *found = rv_search_find(s, rv_ids_hash(ids, count));
+    const rv_judgement *found = rv_memo_find(&s->engine->memo, rv_ids_hash(ids, count));
     return found && found->seen;
 }
 

@@ -66,8 +66,7 @@ typedef struct rv_search_params {
     bool as_published;  /* epo: with the defects of the published code */
     bool exact;         /* evaluate every candidate in full */
     bool narrow;        /* children in bf16: g and xe are then good to about 1 % */
-    bool int8;     /* races in int8, where rv_search_takes_int8; who may win is judged again */
-    size_t memory; /* bytes that the search may take; 0: 2 GiB, or more if it must */
+    size_t memory;      /* bytes that the search may take; 0: 2 GiB, or more if it must */
     int threads;
     /* Called between steps with the state; false stops. May be NULL. */
     bool (*step)(void *context, const struct rv_search *search);
@@ -199,16 +198,15 @@ rv_status rv_search_judge(rv_search *search, rv_candidate *candidates, size_t co
 typedef void (*rv_choose)(void *context, bool *wanted, const rv_candidate *const *candidates,
                           size_t count);
 
-/* What a dreamer tells a race. confirm: asked once, at the end of a race in int8, where g and xe are good to a few
- * percent: who is to be judged again. May be NULL where the search has no int8. */
+/* What a dreamer tells a race. */
 typedef struct rv_race {
-    rv_choose choose, confirm;
+    rv_choose choose;
     void *context;
 } rv_race;
 
-/* Judges in stages: all candidates up to the target's layer, then the chosen ones to the end, and where
- * that was int8 the confirmed ones again, from scratch. The others are `estimated` and never reach the front. In one stage
- * where that saves nothing or `exact` is asked. race NULL: in one stage. */
+/* Judges in stages: all candidates up to the target's layer, then the chosen ones to the end. The others are
+ * `estimated` and never reach the front. In one stage where that saves nothing or `exact` is asked. race NULL: in one
+ * stage. */
 rv_status rv_search_race(rv_search *search, rv_candidate *candidates, size_t count,
                          const rv_race *race, rv_error *err);
 
@@ -263,12 +261,8 @@ typedef struct rv_dreamer {
     size_t members, children; /* for rv_search_new */
     bool autoencoder;         /* it needs the problem's */
     bool sentences;           /* likewise */
-    bool int8;                /* its races may run in int8 */
     rv_status (*run)(rv_search *search, rv_error *err);
 } rv_dreamer;
-
-/* Whether a search by this dreamer has a use for params->int8, on this processor and for this problem. */
-bool rv_search_takes_int8(const rv_problem *problem, const rv_dreamer *dreamer);
 
 extern const rv_dreamer rv_dreamer_naive, rv_dreamer_pez, rv_dreamer_gumbel, rv_dreamer_gcg,
     rv_dreamer_epo, rv_dreamer_beam, rv_dreamer_latent, rv_dreamer_evolve, rv_dreamer_reverie,

@@ -15,14 +15,4 @@ void rv_logsumexp_forward_bf16(float *lse, float *label_logit, const float *x, s
                                const int32_t *label, const rv_matrix *head, size_t N,
                                size_t valid, float softcap, int threads);
 
-/* The products in int8 of the AVX-512 table, for processors with avx512_vnni; which K they take, and how a matrix
- * that has room for it is turned and rounded. */
-void rv_linear_forward_int8(float *out, size_t ldo, const float *x, size_t ldx,
-                            const rv_matrix *m, size_t N, rv_epilogue epilogue, int threads);
-void rv_logsumexp_forward_int8(float *lse, float *label_logit, const float *x, size_t ldx,
-                               const int32_t *label, const rv_matrix *head, size_t N,
-                               size_t valid, float softcap, int threads);
-bool rv_int8_takes(size_t K);
-void rv_pack_int8(const rv_matrix *m);
-
 #endif
