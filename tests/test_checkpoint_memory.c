@@ -18,20 +18,28 @@
 #endif
 #endif
 
-#if defined __SANITIZE_ADDRESS__ || !defined __GLIBC__
-
-int main(void)
-{
-    puts("needs glibc's allocator, which the address sanitizer replaces");
-    return 77;
-}
-
+/* Ours stand in for the allocator's: by name, or, where a sanitizer has taken the names, because the linker
+ * sends the library's calls to them (--wrap, Makefile). Leaks are then the sanitizer's to find. */
+#ifdef __SANITIZE_ADDRESS__
+enum { COUNTED = 0 };
+#define OURS(name)   __wrap_##name
+#define THEIRS(name) __real_##name
+void *__real_aligned_alloc(size_t alignment, size_t size);
 #else
-
-void *__libc_malloc(size_t size);
-void *__libc_realloc(void *memory, size_t size);
+enum { COUNTED = 1 };
+#define OURS(name)           name
+#define THEIRS(name)         __libc_##name
 void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *memory);
+#define __libc_aligned_alloc __libc_memalign
+#endif
+
+void *THEIRS(malloc)(size_t size);
+void *THEIRS(realloc)(void *memory, size_t size);
+void THEIRS(free)(void *memory);
+void *OURS(malloc)(size_t size);
+void *OURS(realloc)(void *memory, size_t size);
+void *OURS(aligned_alloc)(size_t alignment, size_t size);
+void OURS(free)(void *memory);
 
 /* Allocations that may still succeed while `armed`; those that are alive. */
 static bool armed;
@@ -55,27 +63,27 @@ static void *count(void *memory)
     return memory;
 }
 
-void *malloc(size_t size)
+void *OURS(malloc)(size_t size)
 {
-    return refuse() ? NULL : count(__libc_malloc(size));
+    return refuse() ? NULL : count(THEIRS(malloc)(size));
 }
 
-void *aligned_alloc(size_t alignment, size_t size)
+void *OURS(aligned_alloc)(size_t alignment, size_t size)
 {
-    return refuse() ? NULL : count(__libc_memalign(alignment, size));
+    return refuse() ? NULL : count(THEIRS(aligned_alloc)(alignment, size));
 }
 
-void *realloc(void *memory, size_t size)
+void *OURS(realloc)(void *memory, size_t size)
 {
     if (refuse()) return NULL;
-    void *moved = __libc_realloc(memory, size);
+    void *moved = THEIRS(realloc)(memory, size);
     return memory ? moved : count(moved);
 }
 
-void free(void *memory)
+void OURS(free)(void *memory)
 {
     alive -= armed && memory;
-    __libc_free(memory);
+    THEIRS(free)(memory);
 }
 
 static void survives(const char *path)
@@ -89,7 +97,7 @@ static void survives(const char *path)
         rv_status status = rv_checkpoint_open(&ck, path, &err);
         rv_checkpoint_close(ck);
         armed = false;
-        if (alive != 0)
+        if (COUNTED && alive != 0)
             fail_msg("%s: %zu blocks leaked when allocation %zu failed", path, alive, n);
         if (failures == 0) {
             assert_int_equal(status, RV_OK);
@@ -116,5 +124,3 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_failed_allocation_is_overlooked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
-
-#endif

@@ -112,8 +112,12 @@ static void strangers_are_refused(void **state)
     refuses("model_type", "\"perceptron\"", "found \"perceptron\"");
     refuses("model_type", "\"\\u001b[2J\\u009b\\n\"", "found \"?[2J??\"");
     refuses("model_type", "3", "found \"(none)\"");
+    refuses("model_type", "\"mixtral\"", "found \"mixtral\", which is most like llama");
+    refuses("model_type", "\"gemma9\"", "found \"gemma9\", which is most like gemma3");
     refuses("hidden_act", "\"softmax\"", "found \"softmax\"");
-    refuses("rope_scaling", "{\"rope_type\": \"yarn\"}", "found \"yarn\"");
+    refuses("rope_scaling", "{\"rope_type\": \"proportional\"}", "found \"proportional\"");
+    refuses("rope_scaling", "{\"rope_type\": \"yarn\"}",
+            "rope_scaling.factor: expected a number, found none");
     refuses("rope_scaling", "{\"rope_type\": \"linear\", \"factor\": 0}", "above 0, found 0");
 }
 

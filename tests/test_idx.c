@@ -173,20 +173,6 @@ static void sets_must_fit_together(void **state)
     refuses_set(RV_ERR_FORMAT, "holds no images");
 }
 
-static void mnist_reads_as_shipped(void **state)
-{
-    (void)state;
-    if (access("../shared/data/mnist", R_OK) != 0) skip();
-    rv_images images;
-    rv_error err;
-    assert_int_equal(rv_images_read(&images, "../shared/data/mnist", "t10k", &err), RV_OK);
-    assert_int_equal(images.count, 10000);
-    const unsigned char first[] = {7, 2, 1, 0, 4,
-                                   1, 4, 9, 5, 9}; // as every tutorial shows them
-    assert_memory_equal(images.labels, first, sizeof first);
-    rv_images_release(&images);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,7 +182,6 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(damaged_gzip_is_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(sets_must_fit_together, make_folder, remove_folder),
-        cmocka_unit_test(mnist_reads_as_shipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -315,8 +315,8 @@ static void nonsense_is_refused(const bench *b, rv_pass *pass)
     refuses(pass, &(rv_sequence){.ids = ids}, 1, NULL, "at least one token, found none");
     refuses(pass, &(rv_sequence){.count = 1}, 1, NULL, "expected tokens, found none");
     refuses(pass, &(rv_sequence){.ids = ids, .count = limit + 1}, 1, NULL, "expected at most");
-    refuses(pass, &(rv_sequence){.ids = wrong, .count = 2}, 1, NULL, "token 1: expected an id");
-    refuses(pass, &(rv_sequence){.ids = negative, .count = 1}, 1, NULL, "found -1");
+    refuses(pass, &(rv_sequence){.ids = wrong, .count = 2}, 1, NULL, "token 1: expected a row");
+    refuses(pass, &(rv_sequence){.ids = negative, .count = 1}, 1, NULL, "found id -1");
     refuses(pass, &(rv_sequence){.ids = ids, .count = 1, .shared = 1}, 1, NULL,
             "the prefix's 0");
     rv_tap tap = {.site = {RV_SITE_MLP_POST, c->layers}};

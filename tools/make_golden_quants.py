@@ -19,6 +19,7 @@ COLUMNS = 512
 SCALES = {
     T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2], T.Q8_0: [0], T.Q2_K: [80, 82],
     T.Q3_K: [108], T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208],
+    T.IQ4_NL: [0], T.IQ4_XS: [0], T.MXFP4: [], T.TQ1_0: [52], T.TQ2_0: [64],
 }
 
 
@@ -29,6 +30,8 @@ def random_blocks(rng, kind):
         scale = (rng.standard_normal(blocks.shape[:2]) * 0.05).astype(np.float16)
         scale[0, 0] = np.float16(3e-7)  # subnormal
         blocks[:, :, offset:offset + 2] = scale[:, :, None].view(np.uint8)
+    if kind == T.MXFP4:  # the scale is an exponent: none so large that a number is infinite
+        blocks[:, :, 0] %= 250
     return blocks.reshape(ROWS, -1)
 
 

@@ -22,6 +22,7 @@
 #include "reverie/dream.h"
 #include "reverie/examples.h"
 #include "reverie/explain.h"
+#include "reverie/features.h"
 #include "reverie/hub.h"
 #include "reverie/image.h"
 #include "reverie/model.h"

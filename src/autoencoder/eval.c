@@ -39,8 +39,7 @@ static rv_status step(card_job *j, const char *what, rv_error *err)
 static rv_status make_texts(card_job *j, size_t length, rv_error *err)
 {
     const rv_tokenizer *tokenizer = j->ae->model->tokenizer;
-    size_t V = j->ae->model->transformer->config.vocabulary,
-           size = rv_tokenizer_size(tokenizer);
+    size_t writable = rv_writable_tokens(j->ae->model);
     rv_text_windows windows;
     RV_TRY(rv_text_windows_cut(&windows, j->stream.items, j->stream.count, length, length,
                                j->texts * length, 1, j->seed, err));
@@ -52,7 +51,7 @@ static rv_status make_texts(card_job *j, size_t length, rv_error *err)
                           sizeof *windows.ids);
     for (size_t i = 0; i < j->texts * length; i++) {
         int32_t id;
-        do id = (int32_t)rv_random_below(&j->random, V < size ? V : size);
+        do id = (int32_t)rv_random_below(&j->random, writable);
         while (rv_token_is_special(tokenizer, id));
         j->ids[RV_CARD_RANDOM][i] = id;
     }

@@ -35,6 +35,11 @@ typedef enum rv_dtype {
     RV_Q4_K,
     RV_Q5_K,
     RV_Q6_K,
+    RV_IQ4_NL,
+    RV_IQ4_XS,
+    RV_MXFP4,
+    RV_TQ1_0,
+    RV_TQ2_0,
     RV_OTHER, /* present in the file, but not readable as numbers (integer buffers, newer quants) */
     RV_DTYPE_COUNT
 } rv_dtype;

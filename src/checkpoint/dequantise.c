@@ -221,19 +221,114 @@ static void read_q6_k(real *out, const unsigned char *in, size_t blocks)
     }
 }
 
+/* The numbers that a nibble of IQ4 stands for. */
+static const signed char iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                           1,    13,   25,  38,  53,  69,  89,  113};
+
+/* d, qs[16]: nibbles as in Q4_0 */
+static void read_iq4_nl(real *out, const unsigned char *in, size_t blocks)
+{
+    for (; blocks--; in += 18, out += 32) {
+        float d = half(in);
+        for (size_t j = 0; j < 16; j++) {
+            out[j] = d * (float)iq4_values[in[2 + j] & 15];
+            out[j + 16] = d * (float)iq4_values[in[2 + j] >> 4];
+        }
+    }
+}
+
+/* d, upper two bits of the eight scales (one word), their lower four (4 bytes), qs[128] */
+static void read_iq4_xs(real *out, const unsigned char *in, size_t blocks)
+{
+    for (; blocks--; in += 136) {
+        float d = half(in);
+        unsigned high = rv_load_u16(in + 2);
+        for (size_t s = 0; s < 8; s++, out += 32) {
+            const unsigned char *q = in + 8 + 16 * s;
+            int scale = (in[4 + s / 2] >> (s % 2 * 4) & 15) | (int)(high >> 2 * s & 3) << 4;
+            float dl = d * (float)(scale - 32);
+            for (size_t j = 0; j < 16; j++) {
+                out[j] = dl * (float)iq4_values[q[j] & 15];
+                out[j + 16] = dl * (float)iq4_values[q[j] >> 4];
+            }
+        }
+    }
+}
+
+/* A power of two (e8m0: its exponent, biased), halved; qs[16]: nibbles as in Q4_0, each a doubled e2m1 */
+static void read_mxfp4(real *out, const unsigned char *in, size_t blocks)
+{
+    static const signed char values[16] = {0, 1,  2,  3,  4,  6,  8,  12,
+                                           0, -1, -2, -3, -4, -6, -8, -12};
+    for (; blocks--; in += 17, out += 32) {
+        uint32_t e = in[0];
+        float d = float_of_bits(e < 2 ? (uint32_t)0x200000 << e : (e - 1) << 23);
+        for (size_t j = 0; j < 16; j++) {
+            out[j] = d * (float)values[in[1 + j] & 15];
+            out[j + 16] = d * (float)values[in[1 + j] >> 4];
+        }
+    }
+}
+
+/* Digits of base three, most significant first, of `bytes` bytes that are fractions of 256. */
+static real *read_trits(real *out, const unsigned char *q, size_t bytes, size_t digits, float d)
+{
+    static const unsigned char powers[] = {1, 3, 9, 27, 81};
+    for (size_t n = 0; n < digits; n++)
+        for (size_t j = 0; j < bytes; j++) {
+            unsigned char shifted = (unsigned char)(q[j] * powers[n]);
+            *out++ = d * (float)((shifted * 3 >> 8) - 1);
+        }
+    return out;
+}
+
+/* qs[48] (five digits each, the first 32 and the last 16 together), high[4] (four digits each), d */
+static void read_tq1_0(real *out, const unsigned char *in, size_t blocks)
+{
+    for (; blocks--; in += 54) {
+        float d = half(in + 52);
+        out = read_trits(out, in, 32, 5, d);
+        out = read_trits(out, in + 32, 16, 5, d);
+        out = read_trits(out, in + 48, 4, 4, d);
+    }
+}
+
+/* qs[64], d: bits 2k of the 32 bytes of a half are its quarter k */
+static void read_tq2_0(real *out, const unsigned char *in, size_t blocks)
+{
+    for (; blocks--; in += 66) {
+        float d = half(in + 64);
+        for (size_t k = 0; k < 8; k++, out += 32)
+            for (size_t j = 0; j < 32; j++)
+                out[j] = d * (float)((in[k / 4 * 32 + j] >> (k % 4 * 2) & 3) - 1);
+    }
+}
+
 typedef void (*read_blocks)(real *out, const unsigned char *in, size_t blocks);
 
 static const struct {
     rv_dtype_info info;
     read_blocks read;
 } formats[RV_DTYPE_COUNT] = {
-    [RV_F32] = {{"F32", 1, 4}, read_f32},        [RV_F16] = {{"F16", 1, 2}, read_f16},
-    [RV_BF16] = {{"BF16", 1, 2}, read_bf16},     [RV_F64] = {{"F64", 1, 8}, read_f64},
-    [RV_Q4_0] = {{"Q4_0", 32, 18}, read_q4_0},   [RV_Q4_1] = {{"Q4_1", 32, 20}, read_q4_1},
-    [RV_Q5_0] = {{"Q5_0", 32, 22}, read_q5_0},   [RV_Q5_1] = {{"Q5_1", 32, 24}, read_q5_1},
-    [RV_Q8_0] = {{"Q8_0", 32, 34}, read_q8_0},   [RV_Q2_K] = {{"Q2_K", 256, 84}, read_q2_k},
-    [RV_Q3_K] = {{"Q3_K", 256, 110}, read_q3_k}, [RV_Q4_K] = {{"Q4_K", 256, 144}, read_q4_k},
-    [RV_Q5_K] = {{"Q5_K", 256, 176}, read_q5_k}, [RV_Q6_K] = {{"Q6_K", 256, 210}, read_q6_k},
+    [RV_F32] = {{"F32", 1, 4}, read_f32},
+    [RV_F16] = {{"F16", 1, 2}, read_f16},
+    [RV_BF16] = {{"BF16", 1, 2}, read_bf16},
+    [RV_F64] = {{"F64", 1, 8}, read_f64},
+    [RV_Q4_0] = {{"Q4_0", 32, 18}, read_q4_0},
+    [RV_Q4_1] = {{"Q4_1", 32, 20}, read_q4_1},
+    [RV_Q5_0] = {{"Q5_0", 32, 22}, read_q5_0},
+    [RV_Q5_1] = {{"Q5_1", 32, 24}, read_q5_1},
+    [RV_Q8_0] = {{"Q8_0", 32, 34}, read_q8_0},
+    [RV_Q2_K] = {{"Q2_K", 256, 84}, read_q2_k},
+    [RV_Q3_K] = {{"Q3_K", 256, 110}, read_q3_k},
+    [RV_Q4_K] = {{"Q4_K", 256, 144}, read_q4_k},
+    [RV_Q5_K] = {{"Q5_K", 256, 176}, read_q5_k},
+    [RV_Q6_K] = {{"Q6_K", 256, 210}, read_q6_k},
+    [RV_IQ4_NL] = {{"IQ4_NL", 32, 18}, read_iq4_nl},
+    [RV_IQ4_XS] = {{"IQ4_XS", 256, 136}, read_iq4_xs},
+    [RV_MXFP4] = {{"MXFP4", 32, 17}, read_mxfp4},
+    [RV_TQ1_0] = {{"TQ1_0", 256, 54}, read_tq1_0},
+    [RV_TQ2_0] = {{"TQ2_0", 256, 66}, read_tq2_0},
     [RV_OTHER] = {{"other", 0, 0}, NULL},
 };
 

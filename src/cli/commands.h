@@ -19,6 +19,7 @@ extern const command command_survey;
 extern const command command_autoencoder;
 extern const command command_image;
 extern const command command_explain;
+extern const command command_features;
 extern const command command_version;
 
 #endif

@@ -141,7 +141,7 @@ static double log_base(const real *logits, size_t V)
 /* ---- answering ------------------------------------------------------------------------------- */
 static int32_t draw(const local *l, const rv_chat_request *request, uint32_t step)
 {
-    size_t V = rv_tokenizer_size(l->model->tokenizer), best = 0;
+    size_t V = rv_writable_tokens(l->model), best = 0;
     for (size_t v = 1; v < V; v++)
         if (l->logits[v] > l->logits[best]) best = v;
     if (!(request->temperature > 0)) return (int32_t)best;

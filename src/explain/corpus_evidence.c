@@ -248,7 +248,7 @@ static int by_logit(const void *a, const void *b)
 /* Tokens that can be shown, by <unembedding, direction>, strongest first; returns how many. */
 static size_t rank_tokens(ranked *out, const rv_model *m, const real *direction)
 {
-    size_t tokens = rv_tokenizer_size(m->tokenizer), count = 0;
+    size_t tokens = rv_writable_tokens(m), count = 0;
     for (size_t v = 0; v < tokens; v++) {
         size_t length;
         unsigned code_point;
@@ -284,7 +284,7 @@ rv_status rv_gather_promoted(rv_evidence *out, const rv_model *m, const rv_targe
     if (!writes) goto done;
     scale_by(direction, t->final_norm.weight, t->config.width);
     for (size_t i = 0; i < t->config.width; i++) direction[i] *= target->sign;
-    RV_GOTO(RV_NEW(tokens, rv_tokenizer_size(m->tokenizer), err));
+    RV_GOTO(RV_NEW(tokens, rv_writable_tokens(m), err));
     size_t count = rank_tokens(tokens, m, direction);
     for (size_t i = 0; i < PROMOTED && i < count; i++) {
         RV_GOTO(add_promoted(&out->promoted, m, &tokens[i], err));

@@ -14,13 +14,27 @@
 
 typedef enum rv_norm_kind { RV_NORM_LAYER, RV_NORM_RMS } rv_norm_kind;
 
-typedef enum rv_rope_scaling { RV_ROPE_PLAIN, RV_ROPE_LINEAR, RV_ROPE_LLAMA3 } rv_rope_scaling;
+typedef enum rv_rope_scaling {
+    RV_ROPE_PLAIN,
+    RV_ROPE_LINEAR,
+    RV_ROPE_LLAMA3,
+    RV_ROPE_YARN,
+    RV_ROPE_DIVIDED /* every pair by a number of its own: LongRoPE, GGUF's rope_freqs */
+} rv_rope_scaling;
 
-/* Frequencies of one rotary table: theta^(-2i/R), scaled. */
+enum { RV_ROPE_PAIRS_MAX = 512 };
+
+/* Frequencies of one rotary table: theta^(-2i/R), scaled (rope.c). */
 typedef struct rv_rope_config {
     double theta;
     rv_rope_scaling scaling;
-    double factor, low_frequency_factor, high_frequency_factor, original_context;
+    double factor, original_context;
+    double low_frequency_factor, high_frequency_factor; /* llama3 */
+    double fast_turns, slow_turns;     /* yarn: turns within original_context */
+    bool exact_bounds;                 /* yarn: bounds are not whole pairs */
+    double divisor[RV_ROPE_PAIRS_MAX]; /* divided */
+    double magnitude;                  /* of cosine and sine; 0 means 1 */
+    bool ends_with_context;            /* beyond it all positions would turn otherwise */
 } rv_rope_config;
 
 typedef struct rv_layer_config {

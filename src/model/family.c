@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const rv_family *const families[] = {
-    &rv_family_llama, &rv_family_qwen2,    &rv_family_qwen3,   &rv_family_gemma3,
-    &rv_family_gpt2,  &rv_family_gpt_neox, &rv_family_gpt_neo,
+    &rv_family_llama,  &rv_family_mistral, &rv_family_qwen2,    &rv_family_qwen3,
+    &rv_family_gemma3, &rv_family_gpt2,    &rv_family_gpt_neox, &rv_family_gpt_neo,
 };
 enum { FAMILIES = sizeof families / sizeof families[0] };
 
@@ -17,7 +17,6 @@ static const char *const gguf_names[RV_SLOTS] = {
     [RV_FINAL_NORM_WEIGHT] = "output_norm.weight",
     [RV_FINAL_NORM_BIAS] = "output_norm.bias",
     [RV_HEAD] = "output.weight",
-    [RV_ROPE_FREQUENCIES] = "rope_freqs.weight",
     [RV_LN1_WEIGHT] = "blk.%zu.attn_norm.weight",
     [RV_LN1_BIAS] = "blk.%zu.attn_norm.bias",
     [RV_LN2_WEIGHT] = "blk.%zu.ffn_norm.weight",
@@ -51,17 +50,33 @@ static bool listed(const char *const *list, const char *word)
     return false;
 }
 
-static rv_status fail_unknown(const rv_checkpoint *ck, const char *field, const char *found,
+/* How near a stranger is: letters that the names begin with alike, then tensors called alike. */
+static size_t likeness(const rv_family *family, const rv_source *source, const char *type)
+{
+    enum { LEAST_LETTERS = 4, LETTER = 100 };
+    size_t letters = 0, tensors = 0;
+    char name[160];
+    while (type[letters] && type[letters] == family->name[letters]) letters++;
+    for (rv_slot slot = 0; slot < RV_SLOTS; slot++)
+        tensors += rv_family_tensor(family, source, slot, 0, name) != NULL;
+    return tensors + (letters >= LEAST_LETTERS ? letters * LETTER : 0);
+}
+
+static rv_status fail_unknown(const rv_source *source, const char *field, const char *found,
                               rv_error *err)
 {
-    char known[256] = "";
+    char known[256] = "", nearest[64] = "";
+    size_t most = 0;
     for (size_t i = 0; i < FAMILIES; i++) {
-        size_t used = strlen(known);
+        size_t used = strlen(known), like = likeness(families[i], source, found);
         snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", families[i]->name);
+        if (like <= most) continue;
+        most = like;
+        snprintf(nearest, sizeof nearest, ", which is most like %s", families[i]->name);
     }
     return rv_fail(err, RV_ERR_UNSUPPORTED,
-                   "%s: %s: expected a model of one of the families %s; found \"%s\"",
-                   rv_checkpoint_path(ck), field, known, found);
+                   "%s: %s: expected a model of one of the families %s; found \"%.80s\"%s",
+                   rv_checkpoint_path(source->checkpoint), field, known, found, nearest);
 }
 
 static rv_status family_of_gguf(const rv_family **out, rv_source *source, rv_error *err)
@@ -83,7 +98,7 @@ static rv_status family_of_gguf(const rv_family **out, rv_source *source, rv_err
                 *out = families[i];
                 return RV_OK;
             }
-    return fail_unknown(source->checkpoint, "general.architecture", word, err);
+    return fail_unknown(source, "general.architecture", word, err);
 }
 
 rv_status rv_family_of(const rv_family **out, rv_source *source,
@@ -99,35 +114,49 @@ rv_status rv_family_of(const rv_family **out, rv_source *source,
             rv_checkpoint_path(checkpoint));
     const json_t *nested = json_object_get(source->json, "text_config");
     if (json_is_object(nested)) source->json = nested;
-    const char *type = rv_read_word(source, "model_type");
+    const char *type = json_string_value(rv_read_json(source, "model_type"));
+    if (!type)
+        type =
+            json_string_value(json_object_get(rv_checkpoint_config(checkpoint), "model_type"));
     for (size_t i = 0; type && i < FAMILIES; i++)
         if (listed(families[i]->model_types, type)) {
             *out = families[i];
             return RV_OK;
         }
-    return fail_unknown(checkpoint, "config.json: model_type", type ? type : "(none)", err);
+    return fail_unknown(source, "config.json: model_type", type ? type : "(none)", err);
+}
+
+/* One name: a prefix and a pattern up to '|'. */
+static const rv_tensor *find_named(const rv_checkpoint *ck, const char *prefix,
+                                   const char *pattern, size_t layer, char name[160])
+{
+    int used = snprintf(name, 160, "%s", prefix);
+    // The patterns are the constants above and in family/*.c: each takes at most one %zu.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(name + used, 160 - (size_t)used, pattern, layer);
+#pragma GCC diagnostic pop
+    name[strcspn(name, "|")] = '\0';
+    return rv_checkpoint_find(ck, name);
 }
 
 const rv_tensor *rv_family_tensor(const rv_family *family, const rv_source *source,
                                   rv_slot slot, size_t layer, char name[160])
 {
+    static const char *const none[] = {"", NULL};
     bool gguf = !source->json;
     const char *pattern = gguf ? gguf_names[slot] : family->names[slot];
     name[0] = '\0';
     if (!pattern) return NULL;
     bool bare = gguf || pattern[0] == '/';
     if (pattern[0] == '/') pattern++;
-    static const char *const none[] = {"", NULL};
-    for (const char *const *prefix = bare ? none : family->prefixes; *prefix; prefix++) {
-        int used = snprintf(name, 160, "%s", *prefix);
-        // The patterns are the constants above and in family/*.c: each takes at most one %zu.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(name + used, 160 - (size_t)used, pattern, layer);
-#pragma GCC diagnostic pop
-        const rv_tensor *tensor = rv_checkpoint_find(source->checkpoint, name);
-        if (tensor) return tensor;
-    }
+    const char *const *prefixes = bare ? none : family->prefixes;
+    for (const char *p = pattern; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+        for (const char *const *prefix = prefixes; *prefix; prefix++) {
+            const rv_tensor *t = find_named(source->checkpoint, *prefix, p, layer, name);
+            if (t) return t;
+        }
+    find_named(source->checkpoint, prefixes[0], pattern, layer, name); // what messages name
     return NULL;
 }
 

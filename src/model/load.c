@@ -9,12 +9,13 @@
 #include "model/family.h"
 #include "model/transformer.h"
 
-enum { CHUNK_ROWS = 256 };
+enum { CHUNK_ROWS = 256, LEAST_CONTEXT = 64 };
 
 typedef struct loader {
     const rv_family *family;
     rv_source source;
     unsigned layout;
+    rv_slot embedding; /* where its rows are: a tied model may have them as the head's alone */
     rv_transformer *model;
     real *buffer;
     size_t buffer_size;
@@ -58,6 +59,10 @@ static rv_status find(loader *l, const rv_tensor **out, rv_slot slot, size_t lay
                        "%s: tensor %s: expected by the configuration, found none", path_of(l),
                        name);
     const rv_tensor *t = *out;
+    if (t->dtype == RV_OTHER)
+        return rv_fail(l->err, RV_ERR_UNSUPPORTED,
+                       "%s: tensor %s: type: expected one that is read as numbers, found %s",
+                       path_of(l), t->name, t->type_name);
     bool fits = rows ? t->rank == 2 && t->shape[0] == rows && t->shape[1] == columns
                      : t->rank == 1 && t->shape[0] == columns;
     if (fits) return RV_OK;
@@ -134,7 +139,8 @@ static rv_status load_bias(loader *l, rv_matrix *m, size_t at, rv_slot slot, siz
                            size_t rows, row_order order)
 {
     const rv_tensor *t;
-    if (!m->bias || !has(l, slot, layer)) return RV_OK;
+    // llama.cpp takes each bias where there is one; a config.json that says so wants all.
+    if (!m->bias || (!l->source.json && !has(l, slot, layer))) return RV_OK;
     RV_TRY(find(l, &t, slot, layer, 0, rows));
     RV_TRY(reserve(l, rows));
     RV_TRY(rv_tensor_read(t, l->buffer, l->err));
@@ -208,32 +214,11 @@ static rv_status load_block(loader *l, size_t layer)
                        ROWS_PLAIN);
 }
 
-/* llama3 scaling comes to GGUF as a tensor of divisors. */
-static rv_status apply_rope_frequencies(loader *l)
-{
-    rv_transformer *m = l->model;
-    if (!has(l, RV_ROPE_FREQUENCIES, 0) || m->rope_pairs == 0) return RV_OK;
-    const rv_tensor *t;
-    RV_TRY(find(l, &t, RV_ROPE_FREQUENCIES, 0, 0, m->rope_pairs));
-    RV_TRY(reserve(l, m->rope_pairs));
-    RV_TRY(rv_tensor_read(t, l->buffer, l->err));
-    for (size_t i = 0; i < m->rope_pairs; i++) {
-        double f =
-            pow(m->config.rope[0].theta, -2.0 * (double)i / (double)m->config.rotary_size);
-        f /= (double)l->buffer[i];
-        for (size_t p = 0; p < m->rope_positions; p++) {
-            m->cosine[0][p * m->rope_pairs + i] = (real)cos((double)p * f);
-            m->sine[0][p * m->rope_pairs + i] = (real)sin((double)p * f);
-        }
-    }
-    return RV_OK;
-}
-
 static rv_status load_all(loader *l)
 {
     rv_transformer *m = l->model;
     const rv_config *c = &m->config;
-    RV_TRY(load_rows(l, &m->embedding, 0, RV_EMBEDDING, 0, c->vocabulary, ROWS_PLAIN));
+    RV_TRY(load_rows(l, &m->embedding, 0, l->embedding, 0, c->vocabulary, ROWS_PLAIN));
     if (!c->tied)
         RV_TRY(load_rows(l, &m->untied_head, 0, RV_HEAD, 0, c->vocabulary, ROWS_PLAIN));
     if (m->positions) {
@@ -243,31 +228,39 @@ static rv_status load_all(loader *l)
     }
     RV_TRY(load_norm(l, &m->final_norm, RV_FINAL_NORM_WEIGHT, RV_FINAL_NORM_BIAS, 0, c->width));
     for (size_t layer = 0; layer < c->layers; layer++) RV_TRY(load_block(l, layer));
-    return apply_rope_frequencies(l);
+    return RV_OK;
 }
 
-/* What the tensors say that the configuration leaves open: biases, a tied head, sizes. */
-static rv_status complete(rv_config *c, loader *l)
+/* A tied model has its matrix under one name, or twice; where the two differ, the checkpoint was not
+ * tied, whatever its configuration says (as transformers decides it). */
+static rv_status find_head(rv_config *c, loader *l)
 {
-    c->family = l->family->name;
-    c->qkv_bias = has(l, RV_QKV_BIAS, 0) || has(l, RV_Q_BIAS, 0) || has(l, RV_K_BIAS, 0) ||
-                  has(l, RV_V_BIAS, 0);
-    c->o_bias = has(l, RV_O_BIAS, 0);
-    c->up_bias = has(l, RV_UP_BIAS, 0) || has(l, RV_GATE_BIAS, 0);
-    c->down_bias = has(l, RV_DOWN_BIAS, 0);
-    if (!c->tied && !has(l, RV_HEAD, 0)) {
-        if (rv_read_json(&l->source, "tie_word_embeddings"))
-            return rv_fail(l->err, RV_ERR_FORMAT,
-                           "%s: output head: expected a tensor, since tie_word_embeddings is "
-                           "false; found none",
-                           path_of(l));
-        c->tied = true;
-    }
-    rv_status status = rv_config_check(c, l->err);
-    if (status != RV_OK) return rv_context(l->err, status, "%s", path_of(l));
-    // The file must hold what the configuration claims before memory is asked for.
+    char name[160];
+    const rv_tensor *rows = rv_family_tensor(l->family, &l->source, RV_EMBEDDING, 0, name),
+                    *head = rv_family_tensor(l->family, &l->source, RV_HEAD, 0, name);
+    l->embedding = c->tied && !rows && head ? RV_HEAD : RV_EMBEDDING;
+    if (c->tied && rows && head)
+        c->tied = rows->dtype == head->dtype && rows->length == head->length &&
+                  memcmp(rows->bytes, head->bytes, rows->length) == 0;
+    if (c->tied || head) return RV_OK;
+    return rv_fail(l->err, RV_ERR_FORMAT,
+                   "%s: tensor %s: expected by the configuration (tie_word_embeddings is "
+                   "false), found none",
+                   path_of(l), name);
+}
+
+/* Allocates nothing that the file does not pay for: it must hold the numbers that the configuration
+ * claims, in types that can be read. */
+static rv_status check_weights(const rv_config *c, loader *l)
+{
     const rv_tensor *t;
-    RV_TRY(find(l, &t, RV_EMBEDDING, 0, c->vocabulary, c->width));
+    char name[160];
+    RV_TRY(find(l, &t, l->embedding, 0, c->vocabulary, c->width));
+    for (size_t layer = 0; layer < c->layers; layer++)
+        for (rv_slot slot = RV_LN1_WEIGHT; slot < RV_SLOTS; slot++) {
+            t = rv_family_tensor(l->family, &l->source, slot, layer, name);
+            if (t && t->dtype == RV_OTHER) return find(l, &t, slot, layer, 0, 0);
+        }
     rv_checkpoint_plan plan; // counts only numbers that really lie in the file
     rv_checkpoint_plan_memory(&plan, l->source.checkpoint);
     size_t stored = plan.parameters, wanted = rv_config_parameters(c);
@@ -277,6 +270,36 @@ static rv_status complete(rv_config *c, loader *l)
                        path_of(l), wanted, stored);
     l->total = (double)wanted;
     return RV_OK;
+}
+
+/* What GGUF says by its tensors alone: biases are where there are some. */
+static void find_biases(rv_config *c, const loader *l)
+{
+    c->qkv_bias = has(l, RV_QKV_BIAS, 0) || has(l, RV_Q_BIAS, 0) || has(l, RV_K_BIAS, 0) ||
+                  has(l, RV_V_BIAS, 0);
+    c->o_bias = has(l, RV_O_BIAS, 0);
+    c->up_bias = has(l, RV_UP_BIAS, 0) || has(l, RV_GATE_BIAS, 0);
+    c->down_bias = has(l, RV_DOWN_BIAS, 0);
+}
+
+/* A rotary model takes texts that are longer than those it was trained with. Real contexts are long
+ * enough; a toy's would cut what others read whole. */
+static void widen_context(rv_config *c)
+{
+    bool ends = c->learned_positions;
+    for (size_t t = 0; t < RV_ROPE_TABLES; t++) ends = ends || c->rope[t].ends_with_context;
+    if (!ends && c->context < LEAST_CONTEXT) c->context = LEAST_CONTEXT;
+}
+
+static rv_status complete(rv_config *c, loader *l)
+{
+    c->family = l->family->name;
+    widen_context(c);
+    if (!l->source.json) find_biases(c, l);
+    RV_TRY(find_head(c, l));
+    rv_status status = rv_config_check(c, l->err);
+    if (status != RV_OK) return rv_context(l->err, status, "%s", path_of(l));
+    return check_weights(c, l);
 }
 
 static rv_status configure(rv_config *out, loader *l, const rv_checkpoint *checkpoint,

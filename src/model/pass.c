@@ -212,9 +212,11 @@ static rv_status check_sequence(const rv_pass *p, const rv_sequence *s, size_t i
                        kept + s->count, s->save->capacity);
     for (size_t i = 0; s->ids && i < s->count; i++)
         if (s->ids[i] < 0 || (size_t)s->ids[i] >= c->vocabulary)
-            return rv_fail(err, RV_ERR_USAGE,
-                           "sequence %zu: token %zu: expected an id from 0 to %zu, found %d",
-                           index, i, c->vocabulary - 1, s->ids[i]);
+            return rv_fail(
+                err, RV_ERR_USAGE,
+                "sequence %zu: token %zu: expected a row of the embedding, 0 to %zu; "
+                "found id %d",
+                index, i, c->vocabulary - 1, s->ids[i]);
     if (!s->ids && !s->inputs)
         return rv_fail(err, RV_ERR_USAGE, "sequence %zu: expected tokens, found none", index);
     return RV_OK;

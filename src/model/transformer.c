@@ -5,27 +5,11 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "model/rope.h"
 
-enum { ROPE_POSITIONS_MAX = 32768, ROTARY_MAX = 1024 };
+enum { ROPE_POSITIONS_MAX = 32768, ROTARY_MAX = 2 * RV_ROPE_PAIRS_MAX };
 
 static const size_t PARAMETERS_MAX = (size_t)1 << 48;
-
-/* Inverse frequencies theta^(-2i/R), scaled as the config says. Llama 3's scaling keeps short
- * wavelengths, divides long ones by the factor and blends between (Llama 3.1 release notes;
- * transformers' modeling_rope_utils). */
-static double inverse_frequency(const rv_rope_config *rope, size_t i, size_t rotary_size)
-{
-    double f = pow(rope->theta, -2.0 * (double)i / (double)rotary_size);
-    if (rope->scaling == RV_ROPE_LINEAR) return f / rope->factor;
-    if (rope->scaling != RV_ROPE_LLAMA3) return f;
-    double wavelength = 6.283185307179586 / f;
-    if (wavelength < rope->original_context / rope->high_frequency_factor) return f;
-    if (wavelength > rope->original_context / rope->low_frequency_factor)
-        return f / rope->factor;
-    double smooth = (rope->original_context / wavelength - rope->low_frequency_factor) /
-                    (rope->high_frequency_factor - rope->low_frequency_factor);
-    return (1 - smooth) * f / rope->factor + smooth * f;
-}
 
 static bool uses_rope(const rv_config *c, size_t table)
 {
@@ -46,16 +30,9 @@ static rv_status init_rope(rv_transformer *m, rv_error *err)
     if (m->rope_pairs == 0) return RV_OK;
     m->rope_positions = rope_positions(c);
     for (size_t t = 0; t < RV_ROPE_TABLES; t++) {
-        if (!uses_rope(c, t)) continue;
-        RV_TRY(RV_NEW(m->cosine[t], m->rope_positions * m->rope_pairs, err));
-        RV_TRY(RV_NEW(m->sine[t], m->rope_positions * m->rope_pairs, err));
-        for (size_t i = 0; i < m->rope_pairs; i++) {
-            double f = inverse_frequency(&c->rope[t], i, c->rotary_size);
-            for (size_t p = 0; p < m->rope_positions; p++) {
-                m->cosine[t][p * m->rope_pairs + i] = (real)cos((double)p * f);
-                m->sine[t][p * m->rope_pairs + i] = (real)sin((double)p * f);
-            }
-        }
+        if (uses_rope(c, t))
+            RV_TRY(rv_rope_tables(&m->cosine[t], &m->sine[t], &c->rope[t], c->rotary_size,
+                                  m->rope_positions, err));
     }
     return RV_OK;
 }

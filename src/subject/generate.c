@@ -125,8 +125,7 @@ static rv_status allocate(generating *g, rv_error *err)
                                .sequences = 1,
                                .positions = room,
                                .threads = g->model->threads};
-    // Rows of the embedding behind the last token mean nothing: they are never drawn.
-    RV_TRY(rv_sampler_new(&g->sampler, g->params, rv_tokenizer_size(g->model->tokenizer), err));
+    RV_TRY(rv_sampler_new(&g->sampler, g->params, rv_writable_tokens(g->model), err));
     RV_TRY(RV_NEW(g->logits, t->config.vocabulary, err));
     RV_TRY(rv_prefix_new(&g->cache, t, room, err));
     return rv_pass_new(&g->pass, t, &options, err);

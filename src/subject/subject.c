@@ -123,14 +123,10 @@ done:
     return status;
 }
 
-static rv_status check_vocabulary(const rv_model *m, rv_error *err)
+size_t rv_writable_tokens(const rv_model *m)
 {
     size_t tokens = rv_tokenizer_size(m->tokenizer), rows = m->transformer->config.vocabulary;
-    if (tokens <= rows) return RV_OK;
-    return rv_fail(
-        err, RV_ERR_FORMAT,
-        "%s: tokenizer: expected at most %zu tokens, the rows of the embedding; found %zu",
-        m->path, rows, tokens);
+    return tokens < rows ? tokens : rows;
 }
 
 static rv_status fill(rv_model *m, const char *name, const rv_model_params *params,
@@ -143,7 +139,6 @@ static rv_status fill(rv_model *m, const char *name, const rv_model_params *para
     RV_TRY(rv_kernels_choose(&kernels, params->kernels, err));
     rv_load_options options = {kernels, params->progress, params->progress_context};
     RV_TRY(rv_transformer_load(&m->transformer, m->checkpoint, &options, err));
-    RV_TRY(check_vocabulary(m, err));
     RV_TRY(rv_read_ends(&m->ends, m->path, m->checkpoint, m->tokenizer, err));
     m->file_bytes = rv_checkpoint_bytes(m->checkpoint);
     m->bos_choice = params->bos;

@@ -42,6 +42,10 @@ void rv_dream_bos(int32_t *bos, const char **why, const rv_model *model);
 rv_status rv_open_parts(char **path, rv_checkpoint **checkpoint, rv_tokenizer **tokenizer,
                         const char *name, rv_error *err);
 
+/* Ids below this are tokens that have a row: either may be padded or extended, and only they are
+ * written. */
+size_t rv_writable_tokens(const rv_model *model);
+
 /* Name of the type that most weights have; static. */
 const char *rv_quantisation_name(const rv_checkpoint *checkpoint);
 const char *rv_format_name(rv_format format);

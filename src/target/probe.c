@@ -146,7 +146,7 @@ static void seed_target(rv_probe *p, rv_tap taps[RV_TARGET_TAPS], const real *we
            t->kind->numbers(t, c, rv_pass_rows(p->pass), positions) * sizeof *p->seed);
     taps[0] = (rv_tap){.site = t->site, .seed = p->seed};
     if (t->kind->narrow) t->kind->narrow(&taps[0], t);
-    const rv_climb climb = {p->pass, p->picked, weight, sequences, p->logits};
+    const rv_climb climb = {p->pass, p->picked, weight, sequences, p->logits, p->tapped[0]};
     t->kind->seed(taps, p->seed, t, &climb);
 }
 

@@ -6,6 +6,7 @@
  *   SITE:INDEX                       any number at any site (blocks.3.hook_resid_pre:17)
  *   logit:" Paris"                   logit of a token, minus the best other one
  *   direction:FILE@SITE              <values at the site, vector in FILE>
+ *   feature:DIR#1234                 feature of a sparse autoencoder or transcoder
  *   attention:L5.H3[-1,0]            attention of head 3 from the last position to the first
  *
  * A leading '-' asks for the negative direction. Each kind is a file of kind/, listed in kind/kind.c; passes are

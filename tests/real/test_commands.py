@@ -9,7 +9,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TOOL = os.path.join(ROOT, os.environ.get("BUILD", "build"), "reverie")
-STORIES = os.path.join(ROOT, "..", "shared", "data", "stories260K", "stories260K.bin")
+DATA = os.environ.get("REVERIE_DATA")  # a folder with files that tools/get-model does not fetch, where there is one
 NATS, RELATIVE = 1e-4, 1e-4
 checks = failures = 0
 
@@ -92,10 +92,7 @@ def judge_greedy():
 
 
 def judge_stories():
-    if not os.path.exists(STORIES):
-        print("skipped: stories260K is not there")
-        return
-    made = ask("generate", STORIES, "--temperature", "0", "-n", "40")
+    made = ask("generate", os.path.join(DATA, "stories260K", "stories260K.bin"), "--temperature", "0", "-n", "40")
     check(made["text"].startswith("Once upon a time, there was a little girl named Lily. She loved to play "
                                   "outside in the park."), f"stories260K: {made['text']}")
 
@@ -120,7 +117,8 @@ judge_model("gemma3-270m", 18, 640)
 loading_takes_what_info_says("smollm2-135m")
 loading_takes_what_info_says("gemma3-270m")
 judge_greedy()
-judge_stories()
+if DATA:
+    judge_stories()
 threads_change_nothing()
 the_shipped_autoencoder_writes_sentences_and_nothing_else()
 print(f"{checks} checks, {failures} failures")

@@ -9,7 +9,9 @@
 static double embedding_scale(const rv_config *c, const rv_source *s)
 {
     float scale = (float)sqrt((double)c->width);
-    const char *dtype = rv_read_word(s, "dtype|torch_dtype");
+    const rv_source whole = {.json = rv_checkpoint_config(s->checkpoint)};
+    const char *key = "dtype|torch_dtype", *dtype = json_string_value(rv_read_json(s, key));
+    if (!dtype) dtype = json_string_value(rv_read_json(&whole, key)); // of a multimodal model
     if (!dtype || strcmp(dtype, "bfloat16") != 0) return scale;
     unsigned bits;
     memcpy(&bits, &scale, sizeof bits);
@@ -21,61 +23,86 @@ static double embedding_scale(const rv_config *c, const rv_source *s)
 static rv_status read_windows(rv_config *c, const rv_source *s, rv_error *err)
 {
     size_t window = 4096, pattern = 6;
+    bool slides[RV_MAX_LAYERS];
     RV_TRY(rv_read_size(s, "sliding_window", "attention.sliding_window", &window, err));
-    RV_TRY(rv_read_size(s, "sliding_window_pattern|_sliding_window_pattern",
-                        "attention.sliding_window_pattern", &pattern, err));
-    const json_t *types = rv_read_json(s, "layer_types");
+    RV_TRY(rv_read_size(s, "sliding_window_pattern", "attention.sliding_window_pattern",
+                        &pattern, err));
+    if (pattern == 0 || window == 0 || rv_is_null(s, "sliding_window"))
+        return rv_fail(err, RV_ERR_FORMAT,
+                       "%s: sliding_window and sliding_window_pattern: expected numbers above "
+                       "0, found 0 or null",
+                       rv_checkpoint_path(s->checkpoint));
+    for (size_t l = 0; l < c->layers; l++) slides[l] = (l + 1) % pattern != 0;
+    RV_TRY(rv_read_layer_types(slides, c, s, err));
     for (size_t l = 0; l < c->layers; l++) {
-        const char *type = json_string_value(json_array_get(types, l));
-        bool slides =
-            type ? strcmp(type, "sliding_attention") == 0 : pattern && (l + 1) % pattern != 0;
-        c->layer[l].window = slides ? window : 0;
-        c->layer[l].rope = slides;
+        c->layer[l].window = slides[l] ? window : 0;
+        c->layer[l].rope = slides[l];
     }
     return RV_OK;
 }
 
+/* Global layers turn by the first table, which alone rope_scaling is for; sliding ones by the second. */
 static rv_status read_ropes(rv_config *c, const rv_source *s, rv_error *err)
 {
-    c->rope[0] = (rv_rope_config){.theta = 1e6};
-    c->rope[1] = (rv_rope_config){.theta = 1e4};
-    RV_TRY(rv_read_number(s, "rope_local_base_freq", "rope.freq_base_swa", &c->rope[1].theta,
-                          err));
-    if (!rv_read_json(s, "rope_parameters.full_attention"))
-        return rv_read_rope(&c->rope[0], s, "", err);
-    RV_TRY(rv_read_rope(&c->rope[0], s, "rope_parameters.full_attention.", err));
-    return rv_read_rope(&c->rope[1], s, "rope_parameters.sliding_attention.", err);
+    static const rv_rope_place
+        global = {{"rope_scaling", "rope_parameters.full_attention"}, "rope_theta", 1e6, true},
+        local = {{"rope_parameters.sliding_attention"}, "rope_local_base_freq", 1e4, true};
+    c->rope[1].theta = 1e4;
+    if (s->json) {
+        RV_TRY(rv_read_rope_at(c, 0, s, &global, err));
+        return rv_read_rope_at(c, 1, s, &local, err);
+    }
+    RV_TRY(rv_read_positive(s, NULL, "rope.freq_base_swa", &c->rope[1].theta, err));
+    return rv_read_rope_gguf(c, s, err);
+}
+
+/* What a score is divided by, squared. GGUF does not say it: llama.cpp knows the 27B by its layers. */
+static rv_status read_scale(rv_config *c, const rv_source *s, rv_error *err)
+{
+    double scalar = 256;
+    if (!s->json) scalar = (double)(c->layers == 62 ? c->width / c->heads : c->head_size);
+    RV_TRY(rv_read_positive(s, "query_pre_attn_scalar", NULL, &scalar, err));
+    for (size_t l = 0; l < c->layers; l++) c->layer[l].score_scale = 1 / sqrt(scalar);
+    return RV_OK;
 }
 
 static rv_status configure(rv_config *c, const rv_source *s, rv_error *err)
 {
-    RV_TRY(rv_read_llama_like(c, s, err));
-    if (s->json && !rv_read_json(s, "head_dim")) c->head_size = c->rotary_size = 256;
-    if (s->json && !rv_read_json(s, "tie_word_embeddings")) c->tied = true;
+    static const rv_shape usual = {.vocabulary = 262208,
+                                   .context = 131072,
+                                   .width = 2304,
+                                   .layers = 26,
+                                   .heads = 8,
+                                   .kv_heads = 4,
+                                   .head_size = 256,
+                                   .mlp_width = 9216,
+                                   .tied = true};
+    bool both_ways = false;
+    RV_TRY(rv_read_llama_like(c, s, &usual, err));
+    RV_TRY(rv_read_bool(s, "use_bidirectional_attention", NULL, &both_ways, err));
+    if (both_ways)
+        return rv_fail(err, RV_ERR_UNSUPPORTED,
+                       "%s: use_bidirectional_attention: expected false, found true: tokens of "
+                       "this model see those behind them, which a dream cannot use",
+                       rv_checkpoint_path(s->checkpoint));
+    RV_TRY(rv_read_bool(s, "attention_bias", NULL, &c->qkv_bias, err));
+    c->o_bias = c->qkv_bias;
     c->activation = RV_ACT_GELU_TANH;
-    RV_TRY(rv_read_activation(c, s, "hidden_activation|hidden_act", err));
+    RV_TRY(rv_read_activation(c, s, "hidden_activation", err));
     c->qk_norm = true;
     c->post_norms = true;
     c->embedding_scale = embedding_scale(c, s);
     RV_TRY(rv_read_number(s, "final_logit_softcapping", "final_logit_softcapping",
                           &c->logit_softcap, err));
-    RV_TRY(rv_read_number(s, "attn_logit_softcapping", "attn_logit_softcapping",
-                          &c->score_softcap, err));
     RV_TRY(read_ropes(c, s, err));
-    double scalar = (double)c->head_size;
-    RV_TRY(rv_read_number(s, "query_pre_attn_scalar", NULL, &scalar, err));
-    if (!(scalar > 0))
-        return rv_fail(err, RV_ERR_FORMAT,
-                       "%s: query_pre_attn_scalar: expected a number above 0, found %g",
-                       rv_checkpoint_path(s->checkpoint), scalar);
-    for (size_t l = 0; l < c->layers; l++) c->layer[l].score_scale = 1 / sqrt(scalar);
+    RV_TRY(read_scale(c, s, err));
     return read_windows(c, s, err);
 }
 
 static const char *const names[RV_SLOTS] = {
     [RV_EMBEDDING] = "embed_tokens.weight",
     [RV_FINAL_NORM_WEIGHT] = "norm.weight",
-    [RV_HEAD] = "/lm_head.weight",
+    [RV_HEAD] = "/lm_head.weight|language_model.lm_head.weight",
     [RV_LN1_WEIGHT] = "layers.%zu.input_layernorm.weight",
     [RV_POST_ATTENTION_WEIGHT] = "layers.%zu.post_attention_layernorm.weight",
     [RV_LN2_WEIGHT] = "layers.%zu.pre_feedforward_layernorm.weight",

@@ -1,6 +1,16 @@
 /* GPT-2: learned positions, LayerNorm, plain MLP, weights stored (in, out). */
 #include "model/family.h"
 
+static const rv_shape_keys keys = {"n_positions|max_position_embeddings",
+                                   "n_embd|hidden_size",
+                                   "n_layer|num_hidden_layers",
+                                   "n_head|num_attention_heads",
+                                   "n_inner",
+                                   NULL,
+                                   NULL};
+static const rv_shape usual = {&keys,        50257,       .context = 1024, .width = 768,
+                               .layers = 12, .heads = 12, .tied = true};
+
 static rv_status configure(rv_config *c, const rv_source *s, rv_error *err)
 {
     c->norm = RV_NORM_LAYER;
@@ -8,8 +18,8 @@ static rv_status configure(rv_config *c, const rv_source *s, rv_error *err)
     c->activation = RV_ACT_GELU_TANH;
     c->learned_positions = true;
     c->embedding_scale = 1;
-    c->tied = true;
-    RV_TRY(rv_read_shape(c, s, err));
+    c->qkv_bias = c->o_bias = c->up_bias = c->down_bias = true;
+    RV_TRY(rv_read_shape(c, s, &usual, err));
     RV_TRY(rv_read_number(s, "layer_norm_epsilon", "attention.layer_norm_epsilon", &c->norm_eps,
                           err));
     RV_TRY(rv_read_activation(c, s, "activation_function", err));

@@ -3,6 +3,16 @@
 
 #include "model/family.h"
 
+static const rv_shape_keys keys = {"max_position_embeddings",
+                                   "hidden_size",
+                                   "num_layers|num_hidden_layers",
+                                   "num_heads|num_attention_heads",
+                                   "intermediate_size",
+                                   NULL,
+                                   NULL};
+static const rv_shape usual = {&keys,        50257,       .context = 2048, .width = 2048,
+                               .layers = 24, .heads = 16, .tied = true};
+
 /* attention_layers, or attention_types [[["global", "local"], 12]] repeated out. */
 static rv_status read_windows(rv_config *c, const rv_source *s, rv_error *err)
 {
@@ -10,6 +20,10 @@ static rv_status read_windows(rv_config *c, const rv_source *s, rv_error *err)
     RV_TRY(rv_read_size(s, "window_size", NULL, &window, err));
     const json_t *layers = rv_read_json(s, "attention_layers"),
                  *types = rv_read_json(s, "attention_types");
+    if (!types && !layers && c->layers == usual.layers) {
+        for (l = 1; l < c->layers; l += 2) c->layer[l].window = window;
+        return RV_OK;
+    }
     size_t groups = layers ? 1 : json_array_size(types);
     for (size_t g = 0; g < groups; g++) {
         const json_t *group = json_array_get(types, g);
@@ -19,7 +33,14 @@ static rv_status read_windows(rv_config *c, const rv_source *s, rv_error *err)
         for (json_int_t t = 0; count && t < times && l < c->layers; t++)
             for (size_t k = 0; k < count && l < c->layers; k++, l++) {
                 const char *kind = json_string_value(json_array_get(kinds, k));
-                c->layer[l].window = kind && strcmp(kind, "local") == 0 ? window : 0;
+                bool local = kind && strcmp(kind, "local") == 0;
+                if (!local && !(kind && strcmp(kind, "global") == 0))
+                    return rv_fail(err, RV_ERR_FORMAT,
+                                   "%s: attention_types: expected global or local, found "
+                                   "\"%.80s\"",
+                                   rv_checkpoint_path(s->checkpoint),
+                                   kind ? kind : "no string");
+                c->layer[l].window = local ? window : 0;
             }
     }
     if (l != c->layers)
@@ -36,8 +57,8 @@ static rv_status configure(rv_config *c, const rv_source *s, rv_error *err)
     c->activation = RV_ACT_GELU_TANH;
     c->learned_positions = true;
     c->embedding_scale = 1;
-    c->tied = true;
-    RV_TRY(rv_read_shape(c, s, err));
+    c->o_bias = c->up_bias = c->down_bias = true;
+    RV_TRY(rv_read_shape(c, s, &usual, err));
     RV_TRY(rv_read_number(s, "layer_norm_epsilon", NULL, &c->norm_eps, err));
     RV_TRY(rv_read_activation(c, s, "activation_function", err));
     for (size_t l = 0; l < c->layers; l++) c->layer[l].score_scale = 1;

@@ -1,19 +1,56 @@
-/* Llama 2 and 3, SmolLM2, TinyLlama, Mistral, and llama2.c's checkpoints. */
+/* Llama 2 and 3, SmolLM2, TinyLlama and llama2.c's checkpoints; Mistral, which is the same with a
+ * window and without biases. */
 #include "model/family.h"
+
+/* llama.cpp takes pairs of the whole head, and biases where a file has them (load.c). */
+static rv_status check_gguf(const rv_config *c, const rv_source *s, rv_error *err)
+{
+    if (s->json || c->rotary_size == c->head_size) return RV_OK;
+    return rv_fail(err, RV_ERR_UNSUPPORTED,
+                   "%s: rope.dimension_count: expected %zu, the size of a head; found %zu",
+                   rv_checkpoint_path(s->checkpoint), c->head_size, c->rotary_size);
+}
 
 static rv_status configure(rv_config *c, const rv_source *s, rv_error *err)
 {
-    RV_TRY(rv_read_llama_like(c, s, err));
-    size_t window = 0;
-    RV_TRY(rv_read_size(s, "sliding_window", "attention.sliding_window", &window, err));
+    static const rv_shape usual = {.vocabulary = 32000,
+                                   .context = 2048,
+                                   .width = 4096,
+                                   .layers = 32,
+                                   .heads = 32,
+                                   .mlp_width = 11008};
+    RV_TRY(rv_read_llama_like(c, s, &usual, err));
+    RV_TRY(check_gguf(c, s, err));
+    RV_TRY(rv_read_bool(s, "attention_bias", NULL, &c->qkv_bias, err));
+    RV_TRY(rv_read_bool(s, "mlp_bias", NULL, &c->up_bias, err));
+    c->o_bias = c->qkv_bias;
+    c->down_bias = c->up_bias;
+    double scale = 0; // 0: 1 / sqrt(head size)
+    RV_TRY(rv_read_number(s, NULL, "attention.scale", &scale, err));
+    for (size_t l = 0; scale != 0 && l < c->layers; l++) c->layer[l].score_scale = scale;
+    return rv_read_rope(c, s, "rope_theta", 10000, err);
+}
+
+static rv_status configure_mistral(rv_config *c, const rv_source *s, rv_error *err)
+{
+    static const rv_shape usual = {.vocabulary = 32000,
+                                   .context = 131072,
+                                   .width = 4096,
+                                   .layers = 32,
+                                   .heads = 32,
+                                   .kv_heads = 8,
+                                   .mlp_width = 14336};
+    size_t window = rv_is_null(s, "sliding_window") ? 0 : 4096;
+    RV_TRY(rv_read_llama_like(c, s, &usual, err));
+    RV_TRY(rv_read_size(s, "sliding_window", NULL, &window, err));
     for (size_t l = 0; l < c->layers; l++) c->layer[l].window = window;
-    return RV_OK;
+    return rv_read_rope(c, s, "rope_theta", 10000, err);
 }
 
 const char *const rv_llama_names[RV_SLOTS] = {
     [RV_EMBEDDING] = "embed_tokens.weight",
     [RV_FINAL_NORM_WEIGHT] = "norm.weight",
-    [RV_HEAD] = "/lm_head.weight",
+    [RV_HEAD] = "/lm_head.weight|language_model.lm_head.weight",
     [RV_LN1_WEIGHT] = "layers.%zu.input_layernorm.weight",
     [RV_LN2_WEIGHT] = "layers.%zu.post_attention_layernorm.weight",
     [RV_Q_NORM_WEIGHT] = "layers.%zu.self_attn.q_norm.weight",
@@ -34,14 +71,23 @@ const char *const rv_llama_names[RV_SLOTS] = {
     [RV_DOWN_BIAS] = "layers.%zu.mlp.down_proj.bias",
 };
 
-const char *const rv_llama_prefixes[] = {"model.", "", NULL};
+const char *const rv_llama_prefixes[] = {
+    "model.", "language_model.model.", "model.language_model.", "model.text_model.", "", NULL};
 
 const rv_family rv_family_llama = {
     .name = "llama",
-    .model_types = (const char *const[]){"llama", "mistral", NULL},
+    .model_types = (const char *const[]){"llama", NULL},
     .architectures = (const char *const[]){"llama", NULL},
     .prefixes = rv_llama_prefixes,
     .names = rv_llama_names,
     .layout_gguf = RV_LAYOUT_ROPE_INTERLEAVED,
     .configure = configure,
+};
+
+const rv_family rv_family_mistral = {
+    .name = "mistral",
+    .model_types = (const char *const[]){"mistral", NULL},
+    .prefixes = rv_llama_prefixes,
+    .names = rv_llama_names,
+    .configure = configure_mistral,
 };

@@ -5,14 +5,19 @@
 
 #include "base/text.h"
 
-const rv_target_kind *const rv_target_kinds[] = {&rv_kind_neuron,    &rv_kind_logit,
-                                                 &rv_kind_direction, &rv_kind_attention,
-                                                 &rv_kind_number,    NULL};
+const rv_target_kind *const rv_target_kinds[] = {&rv_kind_neuron,
+                                                 &rv_kind_logit,
+                                                 &rv_kind_direction,
+                                                 &rv_kind_attention,
+                                                 &rv_kind_feature,
+                                                 &rv_kind_number,
+                                                 NULL};
 
 rv_status rv_fail_form(const rv_target *t, rv_error *err)
 {
-    const rv_target_kind *const shown[] = {&rv_kind_neuron, &rv_kind_number, &rv_kind_logit,
-                                           &rv_kind_direction, &rv_kind_attention};
+    const rv_target_kind *const shown[] = {&rv_kind_neuron,  &rv_kind_number,
+                                           &rv_kind_logit,   &rv_kind_direction,
+                                           &rv_kind_feature, &rv_kind_attention};
     rv_text forms = {0};
     for (size_t i = 0, n = sizeof shown / sizeof shown[0]; i < n; i++)
         rv_text_printf(&forms, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", shown[i]->form);

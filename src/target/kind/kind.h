@@ -19,7 +19,8 @@ typedef struct rv_climb {
     const size_t *rows;
     const real *weight;
     size_t sequences;
-    real *logits; /* (V) scratch */
+    real *logits;       /* (V) scratch */
+    const real *tapped; /* what the target's tap filled */
 } rv_climb;
 
 typedef struct rv_target_kind {
@@ -53,7 +54,7 @@ typedef struct rv_target_kind {
 } rv_target_kind;
 
 extern const rv_target_kind rv_kind_neuron, rv_kind_number, rv_kind_logit, rv_kind_direction,
-    rv_kind_attention;
+    rv_kind_attention, rv_kind_feature;
 
 /* NULL-terminated, in the order in which they are asked whether they claim a name. */
 extern const rv_target_kind *const rv_target_kinds[];

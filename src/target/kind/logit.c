@@ -51,6 +51,9 @@ static rv_status parse(rv_target *t, const char *text, const rv_naming *from, rv
     }
     if (length >= 2 && rest[0] == '"' && rest[length - 1] == '"') rest++, length -= 2;
     RV_TRY(find_token(own, t, rest, length, from->tokenizer, err));
+    if ((size_t)own->token >=
+        from->config->vocabulary) // the tokenizer has more entries than the head has rows
+        return rv_fail_range(t, "token", from->config->vocabulary, (size_t)own->token, err);
     int needed = snprintf(t->name, sizeof t->name, "logit:\"%.*s\"", (int)length, rest);
     if ((size_t)needed >= sizeof t->name) // a token of many bytes
         snprintf(t->name, sizeof t->name, "logit:#%d", (int)own->token);
