@@ -180,6 +180,20 @@ class Features(unittest.TestCase):
                               ("feature:sae#1@nowhere", "nowhere")):
             self.assertIn(words, self.run_tool("activations", "tiny", target, "--text", TEXT, code=2
                           if "none" not in target else 1), target)
+        for name, about, tensors, words in (
+                ("clt", {"type": "clt", "hf_hook_point_in": "model.layers.{all}"}, {}, "belongs to several layers"),
+                ("nan", {}, {"threshold": [float("nan")] * FEATURES}, "threshold of feature 1"),
+                ("short", {}, {"threshold": [1.0] * 7}, "expected 30 numbers, found 7"),
+                ("square", {}, {"w_enc": [[0.0] * WIDTH] * WIDTH, "b_enc": [0.0] * WIDTH, "threshold": [1.0] * WIDTH},
+                 "rows from columns")):
+            folder = os.path.join(self.scratch.name, name)
+            os.makedirs(folder)
+            with open(folder + "/config.json", "w", encoding="utf-8") as file:
+                json.dump({"hf_hook_point_in": "model.layers.1.output", **about}, file)
+            write_safetensors(folder + "/params.safetensors", {
+                "w_enc": self.encoder, "w_dec": self.decoder, "b_enc": self.bias, "b_dec": self.shift,
+                "threshold": [1.0] * FEATURES, **tensors})
+            self.assertIn(words, self.run_tool("activations", "tiny", f"feature:{name}#1", "--text", TEXT, code=1), name)
         self.coder("odd", architecture="temporal")
         self.assertIn("temporal", self.run_tool("activations", "tiny", "feature:odd#1", "--text", TEXT, code=1))
         self.coder("scaled", normalize_activations="expected_average_only_in")

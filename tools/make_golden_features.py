@@ -185,6 +185,59 @@ def openmoss():
         expect("openmoss-" + name, x, values, "blocks.1.hook_resid_post")
 
 
+def gemma_scope_1():
+    import numpy
+    for name, save in (("stored", numpy.savez), ("deflated", numpy.savez_compressed)):
+        w_enc, w_dec, b_enc, b_dec, x = parts()
+        threshold = numbers(F).abs()
+        place = f"gemma-scope-2b-pt-res/layer_1/width_24/average_l0_7-{name}"
+        save(folder(place) + "/params.npz", W_enc=w_enc.numpy() if name == "stored" else numpy.asfortranarray(w_enc.numpy()),
+             W_dec=w_dec.numpy(), b_enc=b_enc.numpy(), b_dec=b_dec.numpy(), threshold=threshold.numpy())
+        z = x @ w_enc + b_enc
+        expect(place, x, torch.where(z > threshold, z.relu(), 0 * z), "blocks.1.hook_resid_post")
+
+
+def dictionary_learning():
+    """State dicts as the classes' own modules make them; forward passes in the words of their source."""
+    for name in ("AutoEncoder", "GatedAutoEncoder", "AutoEncoderTopK", "BatchTopKSAE", "MatryoshkaBatchTopKSAE"):
+        w_enc, w_dec, b_enc, b_dec, x = parts()
+        n = w_dec.norm(dim=1)
+        linear = torch.nn.Linear(D, F), torch.nn.Linear(F, D, bias=False)
+        with torch.no_grad():
+            linear[0].weight.copy_(w_enc.T)
+            linear[0].bias.copy_(b_enc)
+            linear[1].weight.copy_(w_dec.T)
+        state = {"encoder.weight": linear[0].weight, "encoder.bias": linear[0].bias, "decoder.weight": linear[1].weight}
+        z = (x - b_dec) @ w_enc + b_enc
+        if name == "AutoEncoder":
+            state["bias"] = torch.nn.Parameter(b_dec)
+            values = z.relu() * n
+        elif name == "GatedAutoEncoder":
+            r, gate, mag = numbers(F, scale=0.3), numbers(F, scale=0.3), numbers(F, scale=0.3)
+            state = {"encoder.weight": linear[0].weight, "decoder.weight": linear[1].weight, "r_mag": r, "gate_bias": gate,
+                     "mag_bias": mag, "decoder_bias": b_dec}
+            bare = (x - b_dec) @ w_enc
+            values = (bare + gate > 0) * (r.exp() * bare + mag).relu()
+        elif name == "AutoEncoderTopK":
+            state.update(b_dec=b_dec, k=torch.tensor(K), threshold=torch.tensor(-1.0))
+            values = top_k(z.relu())
+        else:
+            state.update(b_dec=b_dec, k=torch.tensor(K), threshold=torch.tensor(0.7))
+            if name.startswith("Matryoshka"):  # a transposed parameter: strides of columns
+                state = {"W_enc": w_enc.T.contiguous().T, "W_dec": w_dec, "b_enc": b_enc, "b_dec": b_dec,
+                         "k": torch.tensor(K), "threshold": torch.tensor(0.7), "group_sizes": torch.tensor([8, 16])}
+            values = torch.where(z.relu() > 0.7, z, 0 * z)
+        place = "dictionary-learning-" + name
+        path = folder(place)
+        torch.save(__import__("collections").OrderedDict(
+            (k, v.detach() if isinstance(v, torch.nn.Parameter) and name != "AutoEncoder" else v) for k, v in state.items()),
+            path + "/ae.pt")
+        config(path, "config.json", {"trainer": {"dict_class": name, "activation_dim": D, "dict_size": F, "k": K, "layer": 1,
+                                                 "lm_name": "tiny", "submodule_name": "resid_post_layer_1"},
+                                     "buffer": {"ctx_len": 64, "io": "out"}})
+        expect(place, x, values, "blocks.1.hook_resid_post")
+
+
 if __name__ == "__main__":
     GENERATOR = torch.Generator().manual_seed(0)
     shutil.rmtree(HERE, ignore_errors=True)
@@ -195,4 +248,6 @@ if __name__ == "__main__":
     sparsify()
     llama_scope()
     openmoss()
+    gemma_scope_1()
+    dictionary_learning()
     saelens()

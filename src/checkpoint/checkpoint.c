@@ -77,6 +77,19 @@ rv_status rv_checkpoint_add(rv_checkpoint *ck, const rv_tensor *tensor, const ch
     return RV_OK;
 }
 
+rv_status rv_checkpoint_own(rv_checkpoint *ck, unsigned char *bytes, size_t length,
+                            rv_error *err)
+{
+    rv_status status = rv_grow((void **)&ck->files, &ck->file_room, ck->file_count + 1,
+                               sizeof *ck->files, err);
+    if (status == RV_OK)
+        ck->files[ck->file_count++] =
+            (rv_weight_file){.mapping = {bytes, length}, .borrowed = true, .unpacked = true};
+    else
+        free(bytes);
+    return status;
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp((*(const rv_tensor *const *)a)->name, (*(const rv_tensor *const *)b)->name);
@@ -143,6 +156,8 @@ static rv_status read_file(rv_checkpoint *ck, const rv_mapping *file, rv_error *
 {
     if (rv_gguf_recognise(file)) return rv_gguf_read(ck, file, err);
     if (rv_safetensors_recognise(file)) return rv_safetensors_read(ck, file, err);
+    if (rv_npz_recognise(file)) return rv_npz_read(ck, file, err);
+    if (rv_torch_recognise(file)) return rv_torch_read(ck, file, err);
     if (starts_with(file, "PK\3\4", 4) || starts_with(file, "\x80\2", 2))
         return rv_fail(err, RV_ERR_UNSUPPORTED,
                        "expected safetensors, GGUF or llama2.c, found a PyTorch pickle (it can "
@@ -166,7 +181,7 @@ static rv_status read_single(rv_checkpoint *ck, rv_weight_file *file, rv_error *
         return status;
     }
     ck->files[0] = *file;
-    ck->file_count = 1;
+    ck->file_count = ck->file_room = 1;
     return read_file(ck, &file->mapping, err);
 }
 
@@ -230,7 +245,10 @@ void rv_checkpoint_close(rv_checkpoint *ck)
 {
     if (!ck) return;
     for (size_t i = 0; i < ck->file_count; i++) {
-        if (!ck->files[i].borrowed) rv_unmap(&ck->files[i].mapping);
+        if (ck->files[i].unpacked)
+            free((void *)(uintptr_t)ck->files[i].mapping.bytes);
+        else if (!ck->files[i].borrowed)
+            rv_unmap(&ck->files[i].mapping);
     }
     for (size_t i = 0; i < ck->string_count; i++) free(ck->strings[i]);
     for (size_t i = 0; i < ck->meta_count; i++) free(ck->meta[i].strings);
@@ -258,7 +276,8 @@ const char *rv_checkpoint_path(const rv_checkpoint *ck)
 size_t rv_checkpoint_bytes(const rv_checkpoint *ck)
 {
     size_t sum = 0;
-    for (size_t i = 0; i < ck->file_count; i++) sum += ck->files[i].mapping.length;
+    for (size_t i = 0; i < ck->file_count; i++)
+        if (!ck->files[i].unpacked) sum += ck->files[i].mapping.length;
     return sum;
 }
 
@@ -302,7 +321,7 @@ rv_status rv_checkpoint_hash(const rv_checkpoint *ck, char out[65], rv_error *er
     RV_TRY(rv_hash_new(&hash, RV_SHA256, err));
     for (size_t i = 0; i < ck->file_count; i++) {
         const rv_mapping *file = &ck->files[i].mapping;
-        for (size_t at = 0; at < file->length; at += HASH_CHUNK) {
+        for (size_t at = 0; !ck->files[i].unpacked && at < file->length; at += HASH_CHUNK) {
             size_t left = file->length - at, length = left < HASH_CHUNK ? left : HASH_CHUNK;
             rv_hash_add(hash, file->bytes + at, length);
             forget(&ck->files[i], at, length);

@@ -8,7 +8,7 @@
  *
  * Files are memory-mapped and never trusted: every offset, length and count is checked against
  * the file when it is opened, so that reading a tensor afterwards cannot fail for that reason.
- * Formats: safetensors (one file, or shards with an index), GGUF v2 and v3, llama2.c v0. */
+ * Formats: safetensors (one file, or shards with an index), GGUF v2 and v3, llama2.c v0; .npz and .pt. */
 #ifndef RV_CHECKPOINT_H
 #define RV_CHECKPOINT_H
 
@@ -17,7 +17,13 @@
 #include "base/error.h"
 #include "base/real.h"
 
-typedef enum rv_format { RV_FORMAT_SAFETENSORS, RV_FORMAT_GGUF, RV_FORMAT_LLAMA2C } rv_format;
+typedef enum rv_format {
+    RV_FORMAT_SAFETENSORS,
+    RV_FORMAT_GGUF,
+    RV_FORMAT_LLAMA2C,
+    RV_FORMAT_NPZ,  /* numpy's arrays, for coders */
+    RV_FORMAT_TORCH /* a state dict of torch, for coders: read without running its pickle */
+} rv_format;
 
 /* Element types that can be read. Ids are ours; dtype_info has names and block sizes. */
 typedef enum rv_dtype {

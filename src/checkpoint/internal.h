@@ -18,13 +18,14 @@ typedef struct rv_meta {
 typedef struct rv_weight_file {
     rv_mapping mapping;
     bool borrowed; /* somebody else's memory: do not unmap */
+    bool unpacked; /* no file, but malloc'ed memory that a member of one was unpacked into */
 } rv_weight_file;
 
 struct rv_checkpoint {
     rv_format format;
     char *path;
     rv_weight_file *files; /* one per weight file, in shard order */
-    size_t file_count;
+    size_t file_count, file_room;
     rv_tensor *tensors; /* in file order */
     size_t count, capacity;
     const rv_tensor **by_name; /* sorted by name */
@@ -41,11 +42,19 @@ struct rv_checkpoint {
 rv_status rv_safetensors_read(rv_checkpoint *ck, const rv_mapping *file, rv_error *err);
 rv_status rv_gguf_read(rv_checkpoint *ck, const rv_mapping *file, rv_error *err);
 rv_status rv_llama2c_read(rv_checkpoint *ck, const rv_mapping *file, rv_error *err);
+rv_status rv_npz_read(rv_checkpoint *ck, const rv_mapping *file, rv_error *err);
+rv_status rv_torch_read(rv_checkpoint *ck, const rv_mapping *file, rv_error *err);
+
+/* Takes malloc'ed bytes over, also when it fails: they live as long as the checkpoint. */
+rv_status rv_checkpoint_own(rv_checkpoint *ck, unsigned char *bytes, size_t length,
+                            rv_error *err);
 
 /* Whether the file starts like one of these. The llama2.c format has no magic number. */
 bool rv_safetensors_recognise(const rv_mapping *file);
 bool rv_gguf_recognise(const rv_mapping *file);
 bool rv_llama2c_recognise(const rv_mapping *file);
+bool rv_npz_recognise(const rv_mapping *file);
+bool rv_torch_recognise(const rv_mapping *file);
 
 /* Maps the weight files of a model folder and reads them: folder.c. */
 rv_status rv_folder_read(rv_checkpoint *ck, const char *folder, rv_error *err);

@@ -93,8 +93,8 @@ const command command_features = {
     .arguments = "DIR [MODEL --corpus FILE] [options]",
     .summary = "Say what a sparse autoencoder or transcoder is, and whether it fits a model",
     .help =
-        "DIR is a folder, or the file of the weights: SAELens, Gemma Scope 2, circuit-tracer, "
-        "sparsify, Llama Scope, OpenMOSS.\n"
+        "DIR is a folder, or the file of the weights: SAELens, Gemma Scope, circuit-tracer, "
+        "sparsify, Llama Scope, OpenMOSS, dictionary_learning.\n"
         "With a model and a corpus: how many features are active, how many never, how much of "
         "the "
         "variance and of the\n"

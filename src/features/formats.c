@@ -15,9 +15,11 @@ enum { CONFIG_LIMIT = 16 << 20 };
 static const rv_coder_format *const formats[] = {&rv_format_saelens,
                                                  &rv_format_sparsify,
                                                  &rv_format_gemma_scope_2,
+                                                 &rv_format_gemma_scope_1,
                                                  &rv_format_openmoss,
                                                  &rv_format_circuit_tracer,
                                                  &rv_format_llama_scope,
+                                                 &rv_format_dictionary_learning,
                                                  NULL};
 
 bool rv_coder_has_file(const char *folder, const char *name)

@@ -14,7 +14,8 @@ typedef struct rv_coder_format {
 } rv_coder_format;
 
 extern const rv_coder_format rv_format_saelens, rv_format_gemma_scope_2,
-    rv_format_circuit_tracer, rv_format_sparsify, rv_format_llama_scope, rv_format_openmoss;
+    rv_format_circuit_tracer, rv_format_sparsify, rv_format_llama_scope, rv_format_openmoss,
+    rv_format_gemma_scope_1, rv_format_dictionary_learning;
 
 /* ---- for those files ---------------------------------------------------------------------------- */
 

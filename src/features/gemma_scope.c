@@ -1,5 +1,5 @@
-/* Gemma Scope 2: config.json with hf_hook_point_in, params.safetensors. Thresholds; the decoder's bias is not taken from
- * the input. */
+/* Gemma Scope 1 (params.npz in layer_N/width_W/average_l0_K, its site in the name of the repository) and 2 (config.json with
+ * hf_hook_point_in, params.safetensors). Thresholds; the decoder's bias is not taken from the input. */
 #include <string.h>
 
 #include "features/formats.h"
@@ -71,3 +71,42 @@ static rv_status open(rv_coder *c, const char *folder, rv_error *err)
 }
 
 const rv_coder_format rv_format_gemma_scope_2 = {"Gemma Scope 2", recognise, open};
+
+/* ---- Gemma Scope 1 ------------------------------------------------------------------------------ */
+
+static bool recognise_first(const char *folder)
+{
+    return rv_coder_has_file(folder, "params.npz");
+}
+
+/* google/gemma-scope-2b-pt-res/layer_20/...; the transcoders read what the norm has normalised, without its gain. */
+static rv_status site_of_path(rv_coder *c, const char *folder, rv_error *err)
+{
+    size_t layer, l0;
+    if (rv_coder_layer(&l0, folder, "average_l0_")) c->declared_l0 = (double)l0;
+    if (!rv_coder_layer(&layer, folder, "layer_")) return RV_OK;
+    c->transcoder = strstr(folder, "-transcoders") != NULL;
+    if (c->transcoder)
+        return rv_coder_set_site(c, err, "blocks.%zu.ln2.hook_normalized", layer);
+    if (strstr(folder, "-att"))
+        return rv_coder_set_site(c, err, "blocks.%zu.attn.hook_z", layer);
+    if (strstr(folder, "-mlp"))
+        return rv_coder_set_site(c, err, "blocks.%zu.hook_mlp_out", layer);
+    if (strstr(folder, "-res"))
+        return rv_coder_set_site(c, err, "blocks.%zu.hook_resid_post", layer);
+    return RV_OK;
+}
+
+static rv_status open_first(rv_coder *c, const char *folder, rv_error *err)
+{
+    c->gate = RV_GATE_THRESHOLD;
+    RV_TRY(rv_coder_read_weights(c, folder, "params.npz", err));
+    RV_TRY(site_of_path(c, folder, err));
+    RV_TRY(rv_coder_tensor(&c->encoder, c, "W_enc", true, err));
+    RV_TRY(rv_coder_tensor(&c->decoder, c, "W_dec", true, err));
+    RV_TRY(rv_coder_tensor(&c->encoder_bias, c, "b_enc", true, err));
+    RV_TRY(rv_coder_tensor(&c->decoder_bias, c, "b_dec", true, err));
+    return rv_coder_tensor(&c->thresholds, c, "threshold", true, err);
+}
+
+const rv_coder_format rv_format_gemma_scope_1 = {"Gemma Scope 1", recognise_first, open_first};
