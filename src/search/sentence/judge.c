@@ -42,8 +42,9 @@ static rv_status read_batch(rv_sentence_search *d, rv_reading_task *tasks, size_
     for (size_t k = 0; k < count; k++) {
         const rv_reading_task *t = &tasks[k];
         size_t own = t->to->length - t->shared, after = t->save ? 0 : suffix.count;
-        size_t before = t->behind ? rv_prefix_length(t->behind) : 0;
-        if (t->shared) before = e->fixed_count + t->shared;
+        // a parent's cache holds what follows too
+        size_t before = d->neutral && t->behind == d->neutral ? rv_prefix_length(d->neutral)
+                                                              : e->fixed_count + t->shared;
         memcpy(ids, t->to->ids + t->shared, own * sizeof *ids);
         if (after) memcpy(ids + own, suffix.items, after * sizeof *ids);
         d->sequences[k] = (rv_sequence){.ids = ids,
@@ -175,6 +176,7 @@ rv_status rv_sentences_keep(rv_sentence_search *d, const rv_sentence *s, rv_erro
             return RV_OK;
     if (rv_sentences_fault(d, s) != RV_SENTENCE_WHOLE) return RV_OK;
     rv_sentence kept = *s;
+    kept.g_after = kept.nats_after = (double)NAN;
     kept.whole = true;
     kept.merit = rv_sentence_merit(d, &kept);
     RV_TRY(rv_sentences_push(&d->found, &kept, err));

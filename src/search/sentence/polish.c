@@ -163,6 +163,14 @@ static void propose(polishing *p, size_t k)
     for (size_t i = 0; i < deleted; i++) add_child(p, k, &deletions[i]);
 }
 
+/* In all, and without the first token: behind nothing some first words are so cheap that they pay for what follows. */
+static bool as_cheap(const rv_sentence *child, const rv_sentence *parent)
+{
+    return child->nats <= parent->nats + DEARER &&
+           child->nats - (double)child->nll[0] <=
+               parent->nats - (double)parent->nll[0] + DEARER;
+}
+
 static rv_status expand(polishing *p, rv_error *err)
 {
     rv_candidate items[PARENTS];
@@ -191,7 +199,7 @@ rv_status rv_polish(rv_sentence_search *d, rv_error *err)
     RV_GOTO(rv_sentences_read(d, p->tasks, p->child_count, err));
     for (size_t i = 0; i < p->child_count; i++) {
         const rv_sentence *parent = &p->parents[p->of[i]];
-        if (p->children[i].nats > parent->nats + DEARER) continue;
+        if (!as_cheap(&p->children[i], parent)) continue;
         RV_GOTO(rv_sentences_keep(d, &p->children[i], err));
     }
 done:

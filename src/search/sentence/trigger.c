@@ -96,6 +96,12 @@ done:
     return status;
 }
 
+/* g of the strongest place of the corpus, read where it stands. */
+static double strongest_place(const rv_problem *q)
+{
+    return q->hit_count ? (double)q->target->sign * (q->hits[0].f - q->mean) / q->deviation : 0;
+}
+
 rv_status rv_sentences_seed(rv_sentence_search *d, rv_error *err)
 {
     const rv_problem *q = d->search->problem;
@@ -105,7 +111,11 @@ rv_status rv_sentences_seed(rv_sentence_search *d, rv_error *err)
     for (size_t i = 0; i < q->hit_count; i++)
         RV_GOTO(sentence_around(&list, d, &q->hits[i], err));
     RV_GOTO(rv_sentences_judge(d, list.items, list.count, err));
-    for (size_t i = 0; i < list.count; i++) d->reference = fmax(d->reference, list.items[i].g);
+    double *best = &d->search->best_corpus_sentence;
+    for (size_t i = 0; i < list.count; i++)
+        if (!(*best >= list.items[i].g)) *best = list.items[i].g;
+    d->reference = fmax(*best, strongest_place(q) / 2);
+    if (!(d->reference > 0)) d->reference = 1;
     for (size_t i = 0; i < list.count; i++) RV_GOTO(rv_sentences_keep(d, &list.items[i], err));
 done:
     free(list.items);
