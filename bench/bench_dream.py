@@ -49,23 +49,11 @@ def key(run):
     return "|".join(str(part) for part in run)
 
 
-def best(points, x):
-    return max((g for g, xe in points if xe <= x + 1e-9), default=None)
-
-
-def area(points):
-    levels = [3 + 0.1 * k for k in range(61)]
-    return sum(max(0, best(points, x) or 0) for x in levels) / len(levels)
-
-
-def wins(points, windows, x):
-    mine, theirs = best(points, x), best(windows, x)
-    return mine is not None and (theirs is None or mine > theirs)
-
-
-def wins_published(points, windows):
-    mine = max((g for g, xe in points if 3 <= xe <= 9), default=None)
-    return mine is not None and mine > max((g for g, _ in windows), default=float("-inf"))
+def figures(path):
+    """Area, best(x) and wins of the run in this file and of its corpus windows, as `reverie report` has them."""
+    told = json.loads(subprocess.run([TOOL, "report", path, "--json"], check=True, stdout=subprocess.PIPE).stdout)
+    windows = next((row for row in told["rows"] if row["method"] == "corpus windows"), {"area": 0, "best": {}})
+    return told["subjects"][0]["runs"][0]["figures"], windows
 
 
 def processor():
@@ -91,10 +79,10 @@ def signs(model, targets, args):
     return {t["target"]: "" if t["maximum"] - t["mean"] >= t["mean"] - t["minimum"] else "-" for t in found}
 
 
-def summarise(run, records, seconds):
-    points = [(r["activation"], r["cross_entropy"]) for r in records if r["type"] == "dream"]
-    windows = [(r["activation"], r["cross_entropy"]) for r in records
-               if r["type"] == "example" and r["kind"] == "window"]
+def summarise(run, path, seconds):
+    records = read_records(path)
+    mine, windows = figures(path)
+    levels = ("4", "5", "6", "9")
     quantiles = next(r for r in records if r["type"] == "quantiles")
     headline = next((r for r in records if r["type"] == "dream" and r.get("headline")), None)
     end = next(r for r in records if r["type"] == "end")
@@ -103,11 +91,11 @@ def summarise(run, records, seconds):
     about = next(r for r in records if r["type"] == "run")
     return {
         "key": key(run), "model": run[0], "target": run[1], "method": run[2], "seed": run[3], "budget": run[4],
-        "sign": about["target"]["sign"], "area": area(points), "corpus_area": area(windows),
-        "best": {str(x): best(points, x) for x in (4, 5, 6, 9)},
-        "corpus_best": {str(x): best(windows, x) for x in (4, 5, 6, 9)},
-        "win": {str(x): wins(points, windows, x) for x in (4, 5, 6, 9)},
-        "win_published": wins_published(points, windows),
+        "sign": about["target"]["sign"], "area": mine["area"], "corpus_area": windows["area"],
+        "best": {x: mine["best"].get(x) for x in levels},
+        "corpus_best": {x: windows["best"].get(x) for x in levels},
+        "win": {x: x in mine["best"] and mine["best"][x] > windows["best"].get(x, float("-inf")) for x in levels},
+        "win_published": mine.get("wins_published", bool(mine["best"])),
         "headline": headline and {"text": headline["text"], "g": headline["activation"],
                                   "xe": headline["cross_entropy"]},
         "median_xe": quantiles["cross_entropy_50"],
@@ -133,7 +121,7 @@ def execute(run, sign, args):
         command += ["--corpus", file]
     began = time.monotonic()
     subprocess.run(command + ["--", sign + target], check=True, stdout=subprocess.DEVNULL)
-    return summarise(run, read_records(path), time.monotonic() - began)
+    return summarise(run, path, time.monotonic() - began)
 
 
 def show(value):

@@ -89,7 +89,7 @@ def second_opinion(path):
         areas = [area(p) for p in mine]
         out[method] = {
             "runs": len(mine), "area": median(areas),
-            "best": {str(x): median([best(p, x) for p in mine]) for x in (4, 5, 6)},
+            "best": {str(x): median([best(p, x) for p in mine]) for x in (4, 5, 6, 9)},
             "wins_4": sum(best(p, 4) > best(windows, 4) for p in mine) / len(mine),
             "wins_6": sum(best(p, 6) > best(windows, 6) for p in mine) / len(mine),
             "wins_published": sum(max([g for g, h in p if 3 <= h <= 9], default=float("-inf")) > best(windows, 1e9)

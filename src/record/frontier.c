@@ -36,21 +36,37 @@ size_t rv_non_dominated(size_t *out, const rv_point *points, size_t n)
     return found;
 }
 
-double rv_best_at(const rv_point *points, size_t n, double x)
+double rv_best_of(rv_point_at at, const void *items, size_t n, double x)
 {
     double best = -INFINITY;
-    for (size_t i = 0; i < n; i++)
-        if (points[i].cross_entropy <= x && points[i].activation > best)
-            best = points[i].activation;
+    for (size_t i = 0; i < n; i++) {
+        rv_point p = at(items, i);
+        if (p.cross_entropy <= x && p.activation > best) best = p.activation;
+    }
     return best;
+}
+
+double rv_area_of(rv_point_at at, const void *items, size_t n)
+{
+    double sum = 0;
+    for (int tenth = 30; tenth <= 90; tenth++)
+        sum += fmax(0, rv_best_of(at, items, n, tenth / 10.0));
+    return sum / 61;
+}
+
+static rv_point itself(const void *items, size_t i)
+{
+    return ((const rv_point *)items)[i];
+}
+
+double rv_best_at(const rv_point *points, size_t n, double x)
+{
+    return rv_best_of(itself, points, n, x);
 }
 
 double rv_frontier_area(const rv_point *points, size_t n)
 {
-    double sum = 0;
-    for (int tenth = 30; tenth <= 90; tenth++)
-        sum += fmax(0, rv_best_at(points, n, tenth / 10.0));
-    return sum / 61;
+    return rv_area_of(itself, points, n);
 }
 
 bool rv_wins_at(const rv_point *points, size_t n, const rv_point *windows, size_t m, double x)

@@ -23,6 +23,11 @@ double rv_best_at(const rv_point *points, size_t n, double x);
 /* Frontier area: the mean of max(0, best(x)) over x = 3, 3.1, ..., 9. */
 double rv_frontier_area(const rv_point *points, size_t n);
 
+/* The same of n items that are no plain points: `at` says what the i-th is. */
+typedef rv_point (*rv_point_at)(const void *items, size_t i);
+double rv_best_of(rv_point_at at, const void *items, size_t n, double x);
+double rv_area_of(rv_point_at at, const void *items, size_t n);
+
 /* Whether best(x) of the points is above best(x) of the corpus windows. */
 bool rv_wins_at(const rv_point *points, size_t n, const rv_point *windows, size_t m, double x);
 

@@ -7,7 +7,7 @@
 #include "report/heat.h"
 #include "report/plot.h"
 
-static const double LEVELS[RV_COMPARE_BESTS] = {4, 5, 6};
+static const double LEVELS[RV_COMPARE_BESTS] = {4, 5, 6, 9};
 
 /* ---- one run ---------------------------------------------------------------------------------- */
 
@@ -110,9 +110,8 @@ enum { COLUMN_ARRAYS = RV_COMPARE_BESTS + 3 };
 /* scratch (COLUMN_ARRAYS * room) */
 static row_values lay_out(double *scratch, size_t room)
 {
-    row_values v = {
-        .area = scratch + 3 * room, .seconds = scratch + 4 * room, .reach = scratch + 5 * room};
-    for (size_t b = 0; b < RV_COMPARE_BESTS; b++) v.best[b] = scratch + b * room;
+    row_values v = {.area = scratch, .seconds = scratch + room, .reach = scratch + 2 * room};
+    for (size_t b = 0; b < RV_COMPARE_BESTS; b++) v.best[b] = scratch + (3 + b) * room;
     return v;
 }
 

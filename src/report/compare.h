@@ -5,7 +5,7 @@
 
 #include "report/story.h"
 
-enum { RV_COMPARE_BESTS = 3 }; /* best(4), best(5), best(6) */
+enum { RV_COMPARE_BESTS = 4 }; /* best(4), best(5), best(6), best(9) */
 
 /* One run. -INFINITY in best: nothing that fluent. */
 typedef struct rv_run_figures {

@@ -78,7 +78,7 @@ static size_t run_of(const rv_story *story, const rv_dream_record *dream)
 
 static void set_best(builder *b, const double best[RV_COMPARE_BESTS])
 {
-    static const char *const keys[RV_COMPARE_BESTS] = {"4", "5", "6"};
+    static const char *const keys[RV_COMPARE_BESTS] = {"4", "5", "6", "9"};
     builder inner = begin();
     for (int i = 0; i < RV_COMPARE_BESTS; i++) set_number(&inner, keys[i], best[i]);
     b->failed |= inner.failed;

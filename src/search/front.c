@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "record/frontier.h"
 #include "search/search.h"
 
 static bool dominates(const rv_candidate *c, double g, double xe, double xb)
@@ -51,20 +52,18 @@ void rv_front_release(rv_front *front)
     *front = (rv_front){0};
 }
 
+static rv_point point_of(const void *items, size_t i)
+{
+    const rv_candidate *c = (const rv_candidate *)items + i;
+    return (rv_point){c->g, c->xe};
+}
+
 double rv_front_best(const rv_front *front, double x)
 {
-    double best = -INFINITY;
-    for (size_t i = 0; i < front->count; i++)
-        if (front->items[i].xe <= x && front->items[i].g > best) best = front->items[i].g;
-    return best;
+    return rv_best_of(point_of, front->items, front->count, x);
 }
 
 double rv_front_area(const rv_front *front)
 {
-    double sum = 0;
-    for (int i = 30; i <= 90; i++) {
-        double best = rv_front_best(front, i / 10.0 + 1e-9);
-        sum += best > 0 ? best : 0;
-    }
-    return sum / 61;
+    return rv_area_of(point_of, front->items, front->count);
 }

@@ -252,7 +252,7 @@ rv_random rv_search_random(const rv_search *search, uint64_t purpose);
 bool rv_front_would_accept(const rv_front *front, double g, double xe, double xb);
 rv_status rv_front_add(rv_front *front, const rv_candidate *candidate, rv_error *err);
 void rv_front_release(rv_front *front);
-/* Largest g with xe <= x, -INFINITY if none; mean of max(0, best(x)) over x = 3, 3.1, ..., 9. */
+/* rv_best_of and rv_area_of (record/frontier.h). */
 double rv_front_best(const rv_front *front, double x);
 double rv_front_area(const rv_front *front);
 
