@@ -222,6 +222,28 @@ def vocabularies_may_differ_from_the_embedding(folder):
               f"vocabulary of {size}: only tokens with rows are written")
 
 
+def numbers_that_are_not_finite_are_told(folder):
+    """Weights that are infinite or no number are refused; so is what overflows only on the way."""
+    for value, code, words in ((float("inf"), 1, "model.norm.weight: number 3: expected a finite one, found inf"),
+                               (float("nan"), 1, "model.norm.weight: number 3: expected a finite one, found nan"),
+                               (3e38, 1, "finite")):
+        model = make_model(os.path.join(folder, f"damaged{value}"), "llama-biased")
+        path = os.path.join(model, "model.safetensors")
+        with open(path, "r+b") as file:
+            length = struct.unpack("<Q", file.read(8))[0]
+            first, last = json.loads(file.read(length))["model.norm.weight"]["data_offsets"]
+            if value == 3e38:
+                file.seek(8 + length + first)
+                file.write(struct.pack("<f", value) * ((last - first) // 4))
+            else:
+                file.seek(8 + length + first + 12)
+                file.write(struct.pack("<f", value))
+        for arguments in (("generate", model, "--text", "abc", "--no-chat"), ("score", model, "--text", "abc"),
+                          ("dream", model, "L0.N3", "--budget", "600", "--length", "5")):
+            got, out, err = run(*arguments)
+            check(got == code and words in err, f"{arguments} with {value}: exit {got}: {err}")
+
+
 def chats_use_the_template(folder):
     names = {"<|im_start|>": 60, "<|im_end|>": 61}
     model = make_model(os.path.join(folder, "chat"), "llama-biased", template=TEMPLATE)
@@ -474,6 +496,7 @@ with tempfile.TemporaryDirectory() as scratch:
     long_texts_are_read_in_windows(scratch)
     generation_is_repeatable(scratch)
     vocabularies_may_differ_from_the_embedding(scratch)
+    numbers_that_are_not_finite_are_told(scratch)
     chats_use_the_template(scratch)
     bytes_pass_through(scratch)
     terminals_get_colours(scratch)

@@ -1,6 +1,7 @@
 /* Weights from a checkpoint into a transformer: shapes checked, layouts undone, packed row by row,
  * so that beside the packed weights only one tensor's worth of memory is ever in use; what has been
  * read of the mapped file is let go. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,19 @@ static rv_status find(loader *l, const rv_tensor **out, rv_slot slot, size_t lay
                    path_of(l), t->name, expected, found);
 }
 
+/* A weight that is no number makes others of everything behind it: better said here than found there. */
+static rv_status check_finite(const loader *l, const rv_tensor *t, const real *numbers,
+                              size_t first, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(numbers[i]))
+            return rv_fail(l->err, RV_ERR_NUMERIC,
+                           "%s: tensor %s: number %zu: expected a finite one, found %g; the "
+                           "weights are damaged",
+                           path_of(l), t->name, first + i, (double)numbers[i]);
+    return RV_OK;
+}
+
 static bool has(const loader *l, rv_slot slot, size_t layer)
 {
     char name[160];
@@ -114,6 +128,7 @@ static rv_status load_rows(loader *l, rv_matrix *m, size_t at, rv_slot slot, siz
         RV_TRY(find(l, &t, slot, layer, columns, rows));
         RV_TRY(reserve(l, rows * columns + columns));
         RV_TRY(rv_tensor_read(t, l->buffer, l->err));
+        RV_TRY(check_finite(l, t, l->buffer, 0, rows * columns));
         real *row = l->buffer + rows * columns;
         for (size_t r = 0; r < rows; r++) {
             for (size_t k = 0; k < columns; k++) row[k] = l->buffer[k * rows + r];
@@ -127,6 +142,7 @@ static rv_status load_rows(loader *l, rv_matrix *m, size_t at, rv_slot slot, siz
     for (size_t r = 0; r < rows; r += CHUNK_ROWS) {
         size_t count = rows - r < CHUNK_ROWS ? rows - r : CHUNK_ROWS;
         RV_TRY(rv_tensor_read_rows(t, r, count, l->buffer, l->err));
+        RV_TRY(check_finite(l, t, l->buffer, r * columns, count * columns));
         for (size_t i = 0; i < count; i++)
             rv_matrix_set_rows(m, at + place(c, order, r + i), 1, l->buffer + i * columns);
         rv_checkpoint_forget(l->source.checkpoint);
@@ -144,6 +160,7 @@ static rv_status load_bias(loader *l, rv_matrix *m, size_t at, rv_slot slot, siz
     RV_TRY(find(l, &t, slot, layer, 0, rows));
     RV_TRY(reserve(l, rows));
     RV_TRY(rv_tensor_read(t, l->buffer, l->err));
+    RV_TRY(check_finite(l, t, l->buffer, 0, rows));
     for (size_t r = 0; r < rows; r++)
         m->bias[at + place(&l->model->config, order, r)] = l->buffer[r];
     return RV_OK;
@@ -161,6 +178,7 @@ static rv_status load_vector(loader *l, real *out, rv_slot slot, size_t layer, s
     const rv_tensor *t;
     RV_TRY(find(l, &t, slot, layer, 0, width));
     RV_TRY(rv_tensor_read(t, out, l->err));
+    RV_TRY(check_finite(l, t, out, 0, width));
     return report(l, width);
 }
 
@@ -225,6 +243,7 @@ static rv_status load_all(loader *l)
         const rv_tensor *t;
         RV_TRY(find(l, &t, RV_POSITIONS, 0, c->context, c->width));
         RV_TRY(rv_tensor_read(t, m->positions, l->err));
+        RV_TRY(check_finite(l, t, m->positions, 0, t->elements));
     }
     RV_TRY(load_norm(l, &m->final_norm, RV_FINAL_NORM_WEIGHT, RV_FINAL_NORM_BIAS, 0, c->width));
     for (size_t layer = 0; layer < c->layers; layer++) RV_TRY(load_block(l, layer));

@@ -171,6 +171,11 @@ static rv_status read_losses(rv_search *s, rv_candidate *const *batch, const siz
                           .xe = scored ? sum / (double)scored : 0,
                           .latter = latter,
                           .seen = 1};
+        if (!isfinite(j.xe))
+            return rv_fail(err, RV_ERR_NUMERIC,
+                           "search: cross-entropy of a text: expected a finite number, found "
+                           "%g; the model's weights may be damaged",
+                           j.xe);
         if (q->second_opinion) {
             RV_TRY(q->second_opinion(q->second_context, &second, c->ids, c->length, err));
             j.xe = (j.xe + second) / 2;

@@ -40,8 +40,10 @@ size_t rv_log_uniform_rank(rv_random *random, size_t k)
     return rank < k ? rank : k - 1;
 }
 
-/* One token from softmax(logits), cut to the likeliest that make up top_p; -1 if nothing is allowed. */
-static int32_t sample(real *logits, const rv_search *s, double top_p, rv_random *random)
+/* One token from softmax(logits), cut to the likeliest that make up top_p; *out stays if nothing is
+ * allowed. */
+static rv_status sample(int32_t *out, real *logits, const rv_search *s, double top_p,
+                        rv_random *random, rv_error *err)
 {
     enum { CONSIDERED = 256 };
     int32_t order[CONSIDERED];
@@ -50,13 +52,19 @@ static int32_t sample(real *logits, const rv_search *s, double top_p, rv_random 
     for (size_t v = 0; v < V; v++)
         if (!rv_search_allowed(s, (int32_t)v)) logits[v] = -(real)INFINITY;
     size_t n = rv_top_k(order, logits, V, CONSIDERED), used = 0;
-    if (n == 0) return -1;
+    if (n == 0) return RV_OK;
     for (size_t v = 0; v < V; v++) all += exp((double)(logits[v] - logits[order[0]]));
+    if (!isfinite(all))
+        return rv_fail(
+            err, RV_ERR_NUMERIC,
+            "search: sampling a beginning: expected finite logits, found others; the "
+            "model's weights may be damaged");
     while (used < n && kept < top_p * all) {
         weight[used] = exp((double)(logits[order[used]] - logits[order[0]]));
         kept += weight[used++];
     }
-    return order[rv_random_weighted(random, weight, used)];
+    *out = order[rv_random_weighted(random, weight, used)];
+    return RV_OK;
 }
 
 /* Appends one sampled token to each text, whose caches hold what was computed before. */
@@ -87,8 +95,7 @@ static rv_status extend(rv_search *s, rv_pass *pass, int32_t *ids, rv_prefix **c
                        s->params.threads);
         else
             continue; // nothing to predict from: uniform
-        int32_t id = sample(e->logits, s, top_p, random);
-        if (id >= 0) ids[k * length + at] = id;
+        RV_TRY(sample(&ids[k * length + at], e->logits, s, top_p, random, err));
     }
     return RV_OK;
 }

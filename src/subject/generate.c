@@ -198,12 +198,13 @@ static rv_status write_text(generating *g, rv_error *err)
             out->stopped = "context";
         if (out->stopped) break;
         rv_pass_logits(g->pass, g->logits, &g->last, 1);
+        for (size_t v = 0; v < g->sampler.vocabulary; v++)
+            if (!isfinite(g->logits[v]))
+                return rv_fail(err, RV_ERR_NUMERIC,
+                               "token %zu: expected finite logits, found %g; the weights may "
+                               "be damaged",
+                               g->ids.count, (double)g->logits[v]);
         int32_t id = rv_sample(&g->sampler, g->logits, (uint32_t)made);
-        if (!isfinite(g->logits[id]))
-            return rv_fail(err, RV_ERR_NUMERIC,
-                           "token %zu: expected finite logits, found %g; the weights may be "
-                           "damaged",
-                           g->ids.count, (double)g->logits[id]);
         if (rv_model_ends(g->model, id)) {
             out->stopped = "end";
             break;
