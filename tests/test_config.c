@@ -113,7 +113,7 @@ static void strangers_are_refused(void **state)
     refuses("model_type", "\"\\u001b[2J\\u009b\\n\"", "found \"?[2J??\"");
     refuses("model_type", "3", "found \"(none)\"");
     refuses("model_type", "\"mixtral\"", "found \"mixtral\", which is most like llama");
-    refuses("model_type", "\"gemma9\"", "found \"gemma9\", which is most like gemma3");
+    refuses("model_type", "\"gemma3n\"", "found \"gemma3n\", which is most like gemma3");
     refuses("hidden_act", "\"softmax\"", "found \"softmax\"");
     refuses("rope_scaling", "{\"rope_type\": \"proportional\"}", "found \"proportional\"");
     refuses("rope_scaling", "{\"rope_type\": \"yarn\"}",

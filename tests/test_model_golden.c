@@ -372,7 +372,7 @@ static real *as_transformers_has_it(const judged *j, const rv_tensor *t, const r
 static void check_block_parameter(judged *j, const rv_gradients *g, const rv_tensor *t,
                                   const char *rest, size_t layer)
 {
-    bool gemma = strcmp(j->model->config.family, "gemma3") == 0;
+    bool gemma = strncmp(j->model->config.family, "gemma", 5) == 0;
     for (size_t i = 0; i < sizeof block_parameters / sizeof *block_parameters; i++) {
         if (strcmp(block_parameters[i].name, rest) != 0) continue;
         size_t field = block_parameters[i].field;

@@ -5,7 +5,7 @@ import re
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import (Gemma3Config, Gemma3ForCausalLM, Gemma3ForConditionalGeneration,
+from transformers import (Gemma2Config, Gemma2ForCausalLM, Gemma3Config, Gemma3ForCausalLM, Gemma3ForConditionalGeneration,
                           Gemma3TextConfig, GPT2Config, GPT2LMHeadModel, GPTNeoConfig,
                           GPTNeoForCausalLM, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig,
                           LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config,
@@ -17,7 +17,7 @@ from transformers import (Gemma3Config, Gemma3ForCausalLM, Gemma3ForConditionalG
 def draw_weights(model, generator):
     """Fills every parameter so that nothing is trivial: activations keep their size from layer to
     layer, attention is sharp, norms have weights far from one and biases far from zero."""
-    gemma = model.config.model_type.startswith("gemma3")
+    gemma = model.config.model_type.startswith(("gemma2", "gemma3"))
     with torch.no_grad():
         for name, p in model.named_parameters():
             noise = torch.randn(p.shape, generator=generator)
@@ -317,3 +317,29 @@ fixture("gemma3-capped", "gemma3_text", Gemma3ForCausalLM,
                            query_pre_attn_scalar=4, num_hidden_layers=2, final_logit_softcapping=3.0,
                            hidden_activation="gelu", layer_types=["full_attention", "sliding_attention"]),
         ["final_logit_softcapping", "exact GELU gate"])
+
+
+def gemma2(**changes):
+    settings = dict(vocab_size=66, hidden_size=20, intermediate_size=28, num_hidden_layers=3, num_attention_heads=4,
+                    num_key_value_heads=2, head_dim=6, query_pre_attn_scalar=9, max_position_embeddings=64,
+                    sliding_window=5, attn_logit_softcapping=2.0, final_logit_softcapping=3.0, rms_norm_eps=1e-5,
+                    rope_parameters={"rope_type": "default", "rope_theta": 500.0})
+    return Gemma2Config(**{**settings, **changes})
+
+
+fixture("gemma2-capped", "gemma2", Gemma2ForCausalLM, gemma2,
+        ["scores and logits capped, both where it matters", "window of 5 in layers 0 and 2", "head size times heads differs "
+         "from the width", "config of transformers 5", "gradients of all weights"],
+        weight_gradients=True)
+
+fixture("gemma2-early", "gemma2", Gemma2ForCausalLM,
+        lambda: gemma2(num_hidden_layers=2, attention_bias=True, hidden_activation="gelu", attn_logit_softcapping=30.0,
+                       head_dim=4, query_pre_attn_scalar=4),
+        ["BF16 weights, embedding scale rounded to BF16", "attention biases", "the usual layers and caps left out",
+         "config spelled as before transformers 5"],
+        dtype=torch.bfloat16, edit_config=edited(layer_types=None))
+
+fixture("gemma2-gguf", "gemma2", Gemma2ForCausalLM,
+        lambda: gemma2(query_pre_attn_scalar=6, attn_logit_softcapping=50.0, final_logit_softcapping=30.0),
+        ["GGUF: norms with one added, no scalar of the scores, layers in turn"], gguf="F32",
+        gguf_not_read_by=["transformers"])

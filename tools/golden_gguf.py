@@ -10,7 +10,7 @@ import transformers
 
 ARCHITECTURES = {"gpt2": gguf.MODEL_ARCH.GPT2, "gpt_neox": gguf.MODEL_ARCH.GPTNEOX,
                  "llama": gguf.MODEL_ARCH.LLAMA, "qwen2": gguf.MODEL_ARCH.QWEN2,
-                 "qwen3": gguf.MODEL_ARCH.QWEN3, "gemma3_text": gguf.MODEL_ARCH.GEMMA3}
+                 "qwen3": gguf.MODEL_ARCH.QWEN3, "gemma3_text": gguf.MODEL_ARCH.GEMMA3, "gemma2": gguf.MODEL_ARCH.GEMMA2}
 
 
 def write_gguf(path, model, fixture):
@@ -70,7 +70,7 @@ def arrange(family, config, name, tensor):
         return interleaved(tensor, config.num_attention_heads)
     if family == "llama" and ".k_proj." in name:
         return interleaved(tensor, config.num_key_value_heads)
-    if family == "gemma3_text" and name.endswith("norm.weight"):
+    if family in ("gemma2", "gemma3_text") and name.endswith("norm.weight"):
         return tensor + 1
     return tensor
 
@@ -129,6 +129,10 @@ def write_metadata(writer, family, config):
         if config.final_logit_softcapping:
             writer.add_final_logit_softcapping(config.final_logit_softcapping)
         rope = rope["full_attention"]
+    elif family == "gemma2":
+        writer.add_sliding_window(config.sliding_window)
+        writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
     else:
         writer.add_rope_dimension_count(size)
     writer.add_rope_freq_base(rope["rope_theta"])

@@ -82,7 +82,7 @@ class Layer:
             attn = block.self_attn
             self.ln1, self.mlp, self.attn, self.out = block.input_layernorm, block.mlp, attn, attn.o_proj
             self.ln2 = block.post_attention_layernorm
-            if family == "gemma3_text":
+            if family in ("gemma2", "gemma3_text"):
                 self.ln2 = block.pre_feedforward_layernorm
                 self.post_attn, self.post_mlp = block.post_attention_layernorm, block.post_feedforward_layernorm
             self.qkv = [attn.q_proj, attn.k_proj, attn.v_proj]
@@ -220,7 +220,7 @@ class Judge:
         centred = x - x.mean(-1, keepdim=True) if layer_norm else x
         scale = (centred.pow(2).mean(-1, keepdim=True) + eps).sqrt()
         normalised = centred / scale
-        weight = 1 + module.weight if self.family == "gemma3_text" else module.weight
+        weight = 1 + module.weight if self.family in ("gemma2", "gemma3_text") else module.weight
         again = normalised * weight + (module.bias if layer_norm else 0)
         agree(again, out, "norm")
         return scale, normalised
@@ -249,6 +249,8 @@ class Judge:
                 agree(rot_q.transpose(0, 1), q, "queries")
             shared = rot_k.repeat_interleave(layer.heads // layer.groups, 0)
             scores = rot_q @ shared.transpose(1, 2) * layer.scale
+            if cap := getattr(layer.attn, "attn_logit_softcapping", None) if self.family == "gemma2" else None:
+                scores = cap * (scores / cap).tanh()
             seen = (distance >= 0) & ((distance < window) if window else True)
             scores = scores.masked_fill(~seen, -math.inf)
             agree(scores.softmax(-1), pattern, "pattern")

@@ -34,6 +34,10 @@ GEMMA3 = dict(SHAPE, model_type="gemma3_text", num_hidden_layers=3, num_attentio
               head_dim=8, query_pre_attn_scalar=30, rope_theta=5000.0, rope_local_base_freq=100.0, sliding_window=5,
               sliding_window_pattern=3, hidden_activation="gelu", rms_norm_eps=1e-3, tie_word_embeddings=True,
               attention_bias=True)
+GEMMA2 = dict(SHAPE, model_type="gemma2", num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, head_dim=8,
+              query_pre_attn_scalar=30, rope_theta=300.0, sliding_window=5, hidden_activation="gelu", rms_norm_eps=1e-3,
+              tie_word_embeddings=True, attn_logit_softcapping=1.5, final_logit_softcapping=2.0)
+MINISTRAL = dict(MISTRAL, model_type="ministral", head_dim=2, layer_types=["full_attention", "sliding_attention"])
 GPT2 = dict(model_type="gpt2", vocab_size=VOCABULARY, n_positions=1024, n_embd=12, n_layer=2, n_head=12, n_inner=48,
             activation_function="relu", layer_norm_epsilon=1e-2, tie_word_embeddings=True,
             scale_attn_by_inverse_layer_idx=True, scale_attn_weights=False)
@@ -165,6 +169,23 @@ def gemma3():
     return out
 
 
+def gemma2():
+    out = variants(GEMMA2, ["rms_norm_eps", "rope_theta", "hidden_activation", "max_position_embeddings", "sliding_window",
+                            "tie_word_embeddings", "query_pre_attn_scalar", "attn_logit_softcapping",
+                            "final_logit_softcapping"], ["attn_logit_softcapping", "final_logit_softcapping"])
+    out["layer_types"] = dict(GEMMA2, layer_types=["full_attention", "full_attention", "sliding_attention"])
+    out["a pattern that Gemma 2 has not"] = dict(GEMMA2, sliding_window_pattern=3)
+    out["yarn"] = dict(GEMMA2, rope_parameters=dict(YARN, rope_theta=70.0))
+    return out
+
+
+def ministral():
+    out = variants(MINISTRAL, ["sliding_window", "layer_types", "rope_theta"])
+    out["no windows"] = dict(MINISTRAL, sliding_window=None, layer_types=["full_attention"] * 2)
+    out["nothing said, no window"] = dict(without(MINISTRAL, "layer_types"), sliding_window=None)
+    return out
+
+
 def gpt2():
     out = variants(GPT2, ["n_positions", "n_inner", "activation_function", "layer_norm_epsilon", "tie_word_embeddings",
                           "scale_attn_by_inverse_layer_idx", "scale_attn_weights", "n_head"], ["n_inner"])
@@ -202,7 +223,8 @@ def gpt_neox():
 
 FAMILIES = {"llama": (LLAMA, llama), "mistral": (MISTRAL, mistral), "qwen2": (QWEN2, lambda: qwen(QWEN2)),
             "qwen3": (QWEN3, lambda: qwen(QWEN3, ["attention_bias"])), "gemma3": (GEMMA3, gemma3), "gpt2": (GPT2, gpt2),
-            "gpt_neo": (GPT_NEO, gpt_neo), "gpt_neox": (GPT_NEOX, gpt_neox)}
+            "gpt_neo": (GPT_NEO, gpt_neo), "gpt_neox": (GPT_NEOX, gpt_neox), "gemma2": (GEMMA2, gemma2),
+            "ministral": (MINISTRAL, ministral)}
 
 
 def build(config, seed):

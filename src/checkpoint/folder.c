@@ -62,7 +62,8 @@ static rv_status list_shards(const char ***out, size_t *count, const json_t *map
     json_object_foreach((json_t *)map, tensor, value)
     {
         const char *name = json_string_value(value);
-        if (!name || !*name || name[0] == '.' || strchr(name, '/'))
+        if (!name || !*name || strlen(name) != json_string_length(value) || name[0] == '.' ||
+            strchr(name, '/'))
             return rv_fail(err, RV_ERR_FORMAT,
                            "weight_map['%s']: expected the name of a file in the same folder",
                            RV_LABEL(tensor, strlen(tensor)));

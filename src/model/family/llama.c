@@ -1,5 +1,5 @@
 /* Llama 2 and 3, SmolLM2, TinyLlama and llama2.c's checkpoints; Mistral, which is the same with a
- * window and without biases. */
+ * window and without biases; Ministral, where some layers have none. */
 #include "model/family.h"
 
 /* llama.cpp takes pairs of the whole head, and biases where a file has them (load.c). */
@@ -31,6 +31,7 @@ static rv_status configure(rv_config *c, const rv_source *s, rv_error *err)
     return rv_read_rope(c, s, "rope_theta", 10000, err);
 }
 
+/* Mistral slides in every layer, Ministral in those of layer_types: all, where there are none. */
 static rv_status configure_mistral(rv_config *c, const rv_source *s, rv_error *err)
 {
     static const rv_shape usual = {.vocabulary = 32000,
@@ -45,6 +46,24 @@ static rv_status configure_mistral(rv_config *c, const rv_source *s, rv_error *e
     RV_TRY(rv_read_size(s, "sliding_window", NULL, &window, err));
     for (size_t l = 0; l < c->layers; l++) c->layer[l].window = window;
     return rv_read_rope(c, s, "rope_theta", 10000, err);
+}
+
+static rv_status configure_ministral(rv_config *c, const rv_source *s, rv_error *err)
+{
+    bool slides[RV_MAX_LAYERS];
+    RV_TRY(configure_mistral(c, s, err));
+    for (size_t l = 0; l < c->layers; l++) slides[l] = c->layer[l].window != 0;
+    RV_TRY(rv_read_layer_types(slides, c, s, err));
+    for (size_t l = 0; l < c->layers; l++) {
+        if (slides[l] && !c->layer[l].window)
+            return rv_fail(
+                err, RV_ERR_FORMAT,
+                "%s: layer_types[%zu]: expected full_attention, since sliding_window "
+                "gives no window; found sliding_attention",
+                rv_checkpoint_path(s->checkpoint), l);
+        if (!slides[l]) c->layer[l].window = 0;
+    }
+    return RV_OK;
 }
 
 const char *const rv_llama_names[RV_SLOTS] = {
@@ -90,4 +109,12 @@ const rv_family rv_family_mistral = {
     .prefixes = rv_llama_prefixes,
     .names = rv_llama_names,
     .configure = configure_mistral,
+};
+
+const rv_family rv_family_ministral = {
+    .name = "ministral",
+    .model_types = (const char *const[]){"ministral", NULL},
+    .prefixes = rv_llama_prefixes,
+    .names = rv_llama_names,
+    .configure = configure_ministral,
 };

@@ -1,5 +1,6 @@
-/* Gemma 3 (text, or the text part of a multimodal checkpoint): four norms a layer that multiply by
- * (1 + weight), norms on q and k, sliding and global layers with a rotary table each. */
+/* Gemma 2 and Gemma 3 (text, or the text part of a multimodal checkpoint): four norms a layer that multiply
+ * by (1 + weight), sliding and global layers. Gemma 2 caps scores and logits; Gemma 3 has norms on q and
+ * k, and a rotary table for each kind of layer. */
 #include <string.h>
 
 #include "model/family.h"
@@ -20,13 +21,12 @@ static double embedding_scale(const rv_config *c, const rv_source *s)
     return scale;
 }
 
-static rv_status read_windows(rv_config *c, const rv_source *s, rv_error *err)
+/* Every pattern-th layer is global, unless layer_types say otherwise. GGUF has a pattern for Gemma 3 alone. */
+static rv_status read_windows(rv_config *c, const rv_source *s, size_t pattern, rv_error *err)
 {
-    size_t window = 4096, pattern = 6;
+    size_t window = 4096;
     bool slides[RV_MAX_LAYERS];
     RV_TRY(rv_read_size(s, "sliding_window", "attention.sliding_window", &window, err));
-    RV_TRY(rv_read_size(s, "sliding_window_pattern", "attention.sliding_window_pattern",
-                        &pattern, err));
     if (pattern == 0 || window == 0 || rv_is_null(s, "sliding_window"))
         return rv_fail(err, RV_ERR_FORMAT,
                        "%s: sliding_window and sliding_window_pattern: expected numbers above "
@@ -34,10 +34,7 @@ static rv_status read_windows(rv_config *c, const rv_source *s, rv_error *err)
                        rv_checkpoint_path(s->checkpoint));
     for (size_t l = 0; l < c->layers; l++) slides[l] = (l + 1) % pattern != 0;
     RV_TRY(rv_read_layer_types(slides, c, s, err));
-    for (size_t l = 0; l < c->layers; l++) {
-        c->layer[l].window = slides[l] ? window : 0;
-        c->layer[l].rope = slides[l];
-    }
+    for (size_t l = 0; l < c->layers; l++) c->layer[l].window = slides[l] ? window : 0;
     return RV_OK;
 }
 
@@ -57,28 +54,22 @@ static rv_status read_ropes(rv_config *c, const rv_source *s, rv_error *err)
 }
 
 /* What a score is divided by, squared. GGUF does not say it: llama.cpp knows the 27B by its layers. */
-static rv_status read_scale(rv_config *c, const rv_source *s, rv_error *err)
+static rv_status read_scale(rv_config *c, const rv_source *s, size_t layers_of_27b,
+                            rv_error *err)
 {
     double scalar = 256;
-    if (!s->json) scalar = (double)(c->layers == 62 ? c->width / c->heads : c->head_size);
+    if (!s->json)
+        scalar = (double)(c->layers == layers_of_27b ? c->width / c->heads : c->head_size);
     RV_TRY(rv_read_positive(s, "query_pre_attn_scalar", NULL, &scalar, err));
     for (size_t l = 0; l < c->layers; l++) c->layer[l].score_scale = 1 / sqrt(scalar);
     return RV_OK;
 }
 
-static rv_status configure(rv_config *c, const rv_source *s, rv_error *err)
+static rv_status configure(rv_config *c, const rv_source *s, const rv_shape *usual,
+                           rv_error *err)
 {
-    static const rv_shape usual = {.vocabulary = 262208,
-                                   .context = 131072,
-                                   .width = 2304,
-                                   .layers = 26,
-                                   .heads = 8,
-                                   .kv_heads = 4,
-                                   .head_size = 256,
-                                   .mlp_width = 9216,
-                                   .tied = true};
     bool both_ways = false;
-    RV_TRY(rv_read_llama_like(c, s, &usual, err));
+    RV_TRY(rv_read_llama_like(c, s, usual, err));
     RV_TRY(rv_read_bool(s, "use_bidirectional_attention", NULL, &both_ways, err));
     if (both_ways)
         return rv_fail(err, RV_ERR_UNSUPPORTED,
@@ -89,14 +80,55 @@ static rv_status configure(rv_config *c, const rv_source *s, rv_error *err)
     c->o_bias = c->qkv_bias;
     c->activation = RV_ACT_GELU_TANH;
     RV_TRY(rv_read_activation(c, s, "hidden_activation", err));
-    c->qk_norm = true;
     c->post_norms = true;
     c->embedding_scale = embedding_scale(c, s);
-    RV_TRY(rv_read_number(s, "final_logit_softcapping", "final_logit_softcapping",
-                          &c->logit_softcap, err));
+    if (rv_is_null(s, "final_logit_softcapping")) c->logit_softcap = 0;
+    return rv_read_number(s, "final_logit_softcapping", "final_logit_softcapping",
+                          &c->logit_softcap, err);
+}
+
+static rv_status configure_gemma2(rv_config *c, const rv_source *s, rv_error *err)
+{
+    static const rv_shape usual = {.vocabulary = 256000,
+                                   .context = 8192,
+                                   .width = 2304,
+                                   .layers = 26,
+                                   .heads = 8,
+                                   .kv_heads = 4,
+                                   .head_size = 256,
+                                   .mlp_width = 9216,
+                                   .tied = true};
+    c->logit_softcap = 30;
+    c->score_softcap = rv_is_null(s, "attn_logit_softcapping") ? 0 : 50;
+    RV_TRY(configure(c, s, &usual, err));
+    RV_TRY(rv_read_number(s, "attn_logit_softcapping", "attn_logit_softcapping",
+                          &c->score_softcap, err));
+    RV_TRY(read_scale(c, s, 46, err));
+    RV_TRY(rv_read_rope(c, s, "rope_theta", 10000, err));
+    return read_windows(c, s, 2, err);
+}
+
+static rv_status configure_gemma3(rv_config *c, const rv_source *s, rv_error *err)
+{
+    static const rv_shape usual = {.vocabulary = 262208,
+                                   .context = 131072,
+                                   .width = 2304,
+                                   .layers = 26,
+                                   .heads = 8,
+                                   .kv_heads = 4,
+                                   .head_size = 256,
+                                   .mlp_width = 9216,
+                                   .tied = true};
+    size_t pattern = 6;
+    c->qk_norm = true;
+    RV_TRY(configure(c, s, &usual, err));
+    RV_TRY(read_scale(c, s, 62, err));
     RV_TRY(read_ropes(c, s, err));
-    RV_TRY(read_scale(c, s, err));
-    return read_windows(c, s, err);
+    RV_TRY(rv_read_size(s, "sliding_window_pattern", "attention.sliding_window_pattern",
+                        &pattern, err));
+    RV_TRY(read_windows(c, s, pattern, err));
+    for (size_t l = 0; l < c->layers; l++) c->layer[l].rope = c->layer[l].window != 0;
+    return RV_OK;
 }
 
 static const char *const names[RV_SLOTS] = {
@@ -122,13 +154,22 @@ static const char *const names[RV_SLOTS] = {
     [RV_DOWN_WEIGHT] = "layers.%zu.mlp.down_proj.weight",
 };
 
+const rv_family rv_family_gemma2 = {
+    .name = "gemma2",
+    .model_types = (const char *const[]){"gemma2", NULL},
+    .architectures = (const char *const[]){"gemma2", NULL},
+    .prefixes = rv_llama_prefixes,
+    .names = names,
+    .layout = RV_LAYOUT_NORM_MINUS_ONE,
+    .configure = configure_gemma2,
+};
+
 const rv_family rv_family_gemma3 = {
     .name = "gemma3",
     .model_types = (const char *const[]){"gemma3_text", "gemma3", NULL},
     .architectures = (const char *const[]){"gemma3", NULL},
-    .prefixes = (const char *const[]){"model.", "language_model.model.",
-                                      "model.language_model.", "", NULL},
+    .prefixes = rv_llama_prefixes,
     .names = names,
     .layout = RV_LAYOUT_NORM_MINUS_ONE,
-    .configure = configure,
+    .configure = configure_gemma3,
 };
