@@ -162,6 +162,85 @@ class Explain(unittest.TestCase):
         slow.shutdown()
         slow.server_close()
 
+    def interrupted(self, command, place, when, signals):
+        """Starts the command and ends it when the server has been asked so often."""
+        process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=self.environment())
+        for _ in range(600):
+            if len(place.asked) >= when or process.poll() is not None:
+                break
+            time.sleep(0.02)
+        process.send_signal(signals)
+        process.communicate(timeout=60)
+        return process.returncode
+
+    def test_the_same_command_goes_on_whatever_ended_it(self):
+        slow = endpoint.serve(self.answers)
+        slow.RequestHandlerClass = type("Slow", (endpoint.Replay,), {"do_POST": lambda s: (
+            time.sleep(0.1), endpoint.Replay.do_POST(s))})
+        path, whole = (os.path.join(self.folder, name) for name in ("run.jsonl", "whole.jsonl"))
+        command = self.command("colours", "--records", self.records, "-o", path, place=slow.url)
+        asked = 0
+        for step, (number, code) in enumerate(((signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGHUP, 1),
+                                               (signal.SIGKILL, -signal.SIGKILL))):
+            self.assertEqual(self.interrupted(command, slow, len(slow.asked) + 3, number), code)
+            self.assertGreater(len(slow.asked), asked)
+            asked = len(slow.asked)
+            self.assertEqual(os.path.exists(path), step > 0 or os.path.exists(path))
+        other = subprocess.run([*command, "--seed", "2"], text=True, capture_output=True, env=self.environment())
+        self.assertEqual((other.returncode, len(slow.asked)), (2, asked))
+        self.assertIn("another question", other.stderr)
+        done = subprocess.run(command, text=True, capture_output=True, env=self.environment())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        slow.shutdown()
+        slow.server_close()
+        self.explain("colours", "--records", self.records, "-o", whole, "--no-cache")
+        pieces, uninterrupted = [], []
+        for lines, name in ((pieces, path), (uninterrupted, whole)):
+            with open(name) as stream:
+                lines += self.lines(stream.read())
+        for lines in (pieces, uninterrupted):
+            for field in ("command", "started"):
+                del lines[0][field]
+            del lines[-1]["seconds"]
+        self.assertEqual(pieces, uninterrupted)  # the count of tokens, too
+        left = [n for n in os.listdir(self.folder) if n not in ("neuron.json", "cache", "run.jsonl", "whole.jsonl")]
+        self.assertEqual(left, [])
+        code, _, err = self.explain("colours", "--records", self.records, "-o", path)
+        self.assertEqual(code, 2)  # it is complete
+        self.assertIn("the file exists", err)
+
+    def test_files_that_are_no_unfinished_explanation_are_left(self):
+        for text in ("hello\n", '{"type":"run"}\n', json.dumps({"type": "end", "status": "interrupted"}) + "\n", "{"):
+            path = self.write("precious", text)
+            code, _, err = self.explain("colours", "--records", self.records, "-o", path)
+            self.assertEqual(code, 2, err)
+            with open(path) as stream:
+                self.assertEqual(stream.read(), text)
+        self.assertEqual(self.server.asked, [])
+
+    def test_secrets_of_an_address_are_written_nowhere(self):
+        secret, path = "hunter2/hunter3+x", os.path.join(self.folder, "run.jsonl")
+        place = self.server.url.replace("#", "?api-version=2024-06-01&whatever=hunter2%2Fhunter3%2Bx#")
+        out = []
+        for options in (["-o", path], ["--json"], ["--budget-requests", "1", "--no-cache"]):
+            result = self.explain("colours", "--records", self.records, *options, place=place, OPENAI_API_KEY=KEY)
+            out.append(result[1] + result[2])
+        self.assertIn("whatever=hunter2%2Fhunter3%2Bx", self.server.asked[0][0])
+        self.server.troubles = [lambda handler: handler.reply(400, handler.path.encode())]
+        out.append(self.explain("colours", "--records", self.records, "--no-cache", place=place)[2])
+        self.assertIn("answered 400", out[-1])
+        out.append(self.explain("colours", "--records", self.records, place=place.replace("#", "&x="))[2])
+        for base, _, names in os.walk(self.folder):
+            for name in names:
+                with open(os.path.join(base, name), errors="replace") as stream:
+                    out.append(stream.read())
+        for text in out:
+            self.assertNotIn("hunter", text)
+            self.assertNotIn(KEY, text)
+        with open(path) as stream:
+            self.assertIn("?api-version=2024-06-01&whatever=***#", json.loads(stream.readline())["command"])
+
     def test_others_can_read_the_result(self):
         openai, folder = os.path.join(self.folder, "results.jsonl"), os.path.join(self.folder, "export")
         code, _, err = self.explain("colours", "--records", self.records, "--openai", openai, "--neuronpedia", folder)

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Inputs that fuzzing of config.json and of target names starts from: tests/fixtures/fuzz/{config,target}/seed-*.
+"""Inputs that fuzzing of config.json, target names, endpoints' answers, hub listings, NeuronRecords and Neuronpedia's
+files starts from: tests/fixtures/fuzz/{config,target,answer,listing,neuron_record,neuronpedia}/seed-*.
 
     tools/make_fuzz_seeds.py && make fuzz
 
-A config is followed by a NUL and the smallest model.safetensors that it describes. The other files in
-these folders were found by libFuzzer.
+A config is followed by a NUL and the smallest model.safetensors that it describes; an answer stands behind its address
+and a NUL; a listing before a NUL and an index of shards; the tables of an export have NULs between them. The other files
+in these folders were found by libFuzzer.
 """
+import base64
+import gzip
 import json
 import pathlib
 import random
@@ -137,11 +141,117 @@ TARGETS = ["L1.N3", "-L1N7", "2.5", "1/2", "gpt2-small/0/7", "layers/1/neurons/4
            "direction:tests/fixtures/fuzz/target/standardised@resid_post0",
            "direction:nowhere.safetensors@ln_final.hook_scale", "direction:@", "L3.N0", "L0.N8", "L999999999.N0",
            "blocks.1.mlp.hook_post:99999999999999999999", "blocks.7.mlp.hook_post:1", "nonsense"]
+KEY = "sk-fuzz-0123456789"
+WORDS = "names of colours"
+
+
+def choice(message, **more):
+    return {"choices": [{"message": message, "finish_reason": "stop", **more}], "usage": {"prompt_tokens": 3}}
+
+
+def token(text, **more):
+    return {"token": text, "logprob": -0.5, "bytes": list(text.encode()), **more}
+
+
+def stream(*deltas):
+    events = [{"choices": [{"delta": d, "logprobs": {"content": [token(d.get("content") or "")]}}]} for d in deltas]
+    return "".join(f"data: {json.dumps(e)}\r\n\r\n" for e in events) + ": more\ndata: [DONE]\n"
+
+
+ANSWERS = [
+    choice({"role": "assistant", "content": WORDS}),
+    choice({"content": "1: 1\n2: 0\n3\tb\t7"}, logprobs={"content": [token("1", top_logprobs=[token("1"), token("0")]),
+                                                                     token(": "), token("1\n2: 0\n3\tb\t7")]}),
+    choice({"content": "[1, 0, 1]"}, logprobs={"tokens": ["[1", ", 0, 1]"], "token_logprobs": [-0.1, None],
+                                               "top_logprobs": [{"[1": -0.1}, None]}),
+    choice({"content": None, "reasoning_content": "Hm."}), choice({"content": "", "refusal": "No."}),
+    choice({"content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": WORDS}, " too"]}),
+    choice({"content": {"parts": [{"thought": True, "text": "Hm."}, {"text": {"value": WORDS}}]}}),
+    choice({"content": "<think>Hm. 4</think>\n\n**Rating: 5/5**"}), choice({"content": "<Thinking a=\"b\">Hm."}),
+    choice({"content": "<|channel|>analysis<|message|>Hm.<|end|><|channel|>final<|message|>Sure! Here it is:\n```\n- x\n```"}),
+    choice({"content": "\u25c1think\u25b7Hm.\u25c1/think\u25b7<answer>x</answer>[THINK]"}),
+    choice({"content": f"{KEY} {base64.b64encode(KEY.encode()).decode()} {KEY.encode().hex()} %73k-fuzz-0123456789 "
+                       + "".join(f"&#{ord(c)};" for c in KEY) + "".join(f"\\u{ord(c):04x}" for c in KEY)}),
+    {"error": {"message": "no", "code": 502}}, {"error": "no"}, {"detail": [{"msg": "no"}]}, {"object": "error", "message": "no"},
+    {"choices": []}, {"choices": [{"text": WORDS}]}, [], 7,
+    stream({"role": "assistant", "content": "names "}, {"content": "of colours"}, {"content": None}, {"reasoning": "Hm."}),
+    stream({"content": KEY[:5]}, {"content": KEY[5:]}), "data: {\"error\":{\"message\":\"no\"}}\n", "event: x\ndata: 7\n", "{\"cut\": ",
+]
+ADDRESSES = ["https://a.org/v1/chat/completions", "https://me:pass%2Fword@a.org/v1?key=hunter2hunter2&api-version=2024-06-01",
+             "http://[::1]:8/?a=b;c=d&e#f?g=h", "://@?&=#", ""]
+DIGEST = "0123456789abcdef" * 4
+
+
+def file(path, size=4, large=False):
+    entry = {"type": "file", "path": path, "size": size, "oid": DIGEST[:40]}
+    return dict(entry, lfs={"oid": DIGEST, "size": size}) if large else entry
+
+
+INDEX = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+LISTINGS = [
+    ([file("config.json"), file("tokenizer.json"), file("model.safetensors", 9, True), file("pytorch_model.bin", 9, True)], None),
+    ([file("config.json"), file("model.safetensors.index.json")] + [file(s, 9, True) for s in INDEX["weight_map"].values()], INDEX),
+    ([file("config.json"), file("model.safetensors.index.json")], {"weight_map": {"a": "../x", "b": 7}}),
+    ([file("a-Q4_K_M.gguf", 9, True), file("sub/a-Q8_0.gguf", 9, True), file("mmproj-a.gguf"), {"type": "directory", "path": "sub"}], None),
+    ([file("a-Q4_0-00001-of-00002.gguf", 9, True), file("adapter_model.safetensors"), file("adapter_config.json")], None),
+    ([file("../config.json"), file("/etc/tokenizer.json"), file("a//model.safetensors"), file("chat_template\\x")], None),
+    ([{"type": "file", "path": "a", "size": -1, "oid": DIGEST[:40]}], None), ([{"type": "file"}], None), ({}, None),
+]
+
+
+def record(level):
+    return {"tokens": [" red", "\n", "\u00e9"], "activations": [level, -0.05, 0]}
+
+
+NEURON = {"neuron_id": {"layer_index": 3, "neuron_index": 14}, "most_positive_activation_records": [record(5.0)] * 4,
+          "random_sample": [record(-0.1)] * 3, "random_sample_by_quantile": [[record(0.1)], []], "quantile_boundaries": [0.5],
+          "mean": float("nan"), "variance": None, "skewness": float("-inf"), "kurtosis": 1e308}
+SIMULATION = {"tokens": [" red", "b"], "expected_activations": [7.5, 0], "activation_scale": "simulated_normalized_activations",
+              "distribution_values": [[0, 10], [0]], "distribution_probabilities": [[0.25, 0.75], [1]],
+              "uncalibrated_simulation": None}
+RESULTS = {"neuron_id": {"layer_index": 3, "neuron_index": 14}, "scored_explanations": [
+    {"explanation": WORDS, "scored_simulation": {"scored_sequence_simulations": [
+        {"simulation": SIMULATION, "true_activations": [5, 0], "ev_correlation_score": 1.0, "rsquared_score": None,
+         "absolute_dev_explained_score": float("nan")}], "ev_correlation_score": 1.0, "rsquared_score": 0.5,
+        "absolute_dev_explained_score": 0.5}}]}
+RECORDS = [NEURON, {**NEURON, "dataclass_name": "NeuronRecord", "neuron_id": {"layer_index": 3, "neuron_index": 14,
+           "dataclass_name": "NeuronId"}}, RESULTS, {**RESULTS, "dataclass_name": "NeuronSimulationResults"},
+           {k: v for k, v in NEURON.items() if k != "neuron_id"}, {**NEURON, "random_sample": [{"tokens": ["a"]}]}, {}, [NEURON]]
+ACTIVATION = {"index": "14", "tokens": [" red", "b"], "values": [5.0, 0.0], "maxValue": 5.0, "maxValueTokenIndex": 0}
+FEATURE = {"modelId": "m", "layer": "3", "index": "14", "pos_str": [" red"], "pos_values": [1.5], "neg_str": ["b"],
+           "neg_values": [-1.5], "frac_nonzero": 0.25}
+TABLES = [[FEATURE], [ACTIVATION, {**ACTIVATION, "values": [0, 0]}, {**ACTIVATION, "index": "15"}],
+          [{"index": "14", "description": WORDS, "typeName": "np_max-act-logits", "explanationModelName": "m"}]]
+
+
+def plain(value):
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def table(rows):
+    return "".join(plain(row) + "\n" for row in rows)
+
+
+def exchange_seeds():
+    yield from (("answer", (ADDRESSES[i % len(ADDRESSES)] + "\0" + plain(a)).encode()) for i, a in enumerate(ANSWERS))
+    for files, index in LISTINGS:
+        yield "listing", (plain(files) + ("\0" + plain(index) if index else "")).encode()
+    yield from (("neuron_record", plain(r).encode()) for r in RECORDS)
+    yield "neuronpedia", plain({**FEATURE, "activations": [ACTIVATION], "explanations": TABLES[2]}).encode()
+    yield "neuronpedia", "\0".join(map(table, TABLES)).encode()
+    yield "neuronpedia", "\0".join(map(table, [TABLES[0], ["{", 7, {"index": 14, "tokens": 3}], []])).encode()
+    yield "neuronpedia", gzip.compress(table(TABLES[1]).encode(), mtime=0)
+    yield "neuronpedia", gzip.compress(table(TABLES[1]).encode(), mtime=0)[:40]
 
 
 def main():
-    for folder in "config", "target":
+    folders = "config", "target", "answer", "listing", "neuron_record", "neuronpedia"
+    for folder in folders:
         (OUT / folder).mkdir(parents=True, exist_ok=True)
+    count = dict.fromkeys(folders, 0)
+    for folder, content in exchange_seeds():
+        (OUT / folder / f"seed-{count[folder]:02}").write_bytes(content)
+        count[folder] += 1
     for name, (config, shapes) in CONFIGS.items():
         text = json.dumps(config, separators=(",", ":")).encode()
         (OUT / "config" / f"seed-{name}").write_bytes(text + b"\0" + safetensors(shapes))

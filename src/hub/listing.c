@@ -115,6 +115,15 @@ static rv_status read_entry(rv_hub_listing *listing, const json_t *item, rv_erro
     return add_entry(listing, entry, err);
 }
 
+rv_status rv_hub_read_page(rv_hub_listing *listing, const json_t *items, rv_error *err)
+{
+    if (!json_is_array(items))
+        return rv_fail(err, RV_ERR_FORMAT, "expected a list of files from the hub");
+    for (size_t i = 0; i < json_array_size(items); i++)
+        RV_TRY(read_entry(listing, json_array_get(items, i), err));
+    return RV_OK;
+}
+
 rv_status rv_hub_ask_listing(rv_hub_listing *out, rv_hub_session *session, const char *commit,
                              rv_error *err)
 {
@@ -128,10 +137,7 @@ rv_status rv_hub_ask_listing(rv_hub_listing *out, rv_hub_session *session, const
             status =
                 rv_fail(err, RV_ERR_FORMAT, "the listing has more than %d pages", PAGES_MAX);
         if (status == RV_OK) status = rv_hub_get_json(&items, &next, session, url, err);
-        if (status == RV_OK && !json_is_array(items))
-            status = rv_fail(err, RV_ERR_FORMAT, "expected a list of files from the hub");
-        for (size_t i = 0; status == RV_OK && i < json_array_size(items); i++)
-            status = read_entry(out, json_array_get(items, i), err);
+        if (status == RV_OK) status = rv_hub_read_page(out, items, err);
         if (status == RV_ERR_FORMAT) rv_context(err, status, "%s", session->name->repository);
         json_decref(items);
         free(url);

@@ -27,6 +27,9 @@ rv_status rv_hub_ask_commit(char commit[RV_COMMIT_TEXT], rv_hub_session *session
 rv_status rv_hub_ask_listing(rv_hub_listing *out, rv_hub_session *session, const char *commit,
                              rv_error *err);
 
+/* Adds the files of one page of a listing, as the hub writes it. */
+rv_status rv_hub_read_page(rv_hub_listing *listing, const json_t *items, rv_error *err);
+
 /* The files that lie in a snapshot folder, with the digests that the names of their blobs are. */
 rv_status rv_hub_read_listing(rv_hub_listing *out, const char *folder, rv_error *err);
 
