@@ -20,7 +20,7 @@ class Ends(unittest.TestCase):
         self.prompt = "".join(CHARACTERS[i] for i in self.golden["prompt"])
 
     def generate(self, model):
-        done = subprocess.run([TOOL, "generate", model, "--text", self.prompt, "--no-bos", "-t", "0", "-n",
+        done = subprocess.run([TOOL, "generate", model, "--text", self.prompt, "--no-bos", "--temperature", "0", "-n",
                                str(self.golden["max_tokens"]), "--threads", "1", "--json"],
                               text=True, capture_output=True, env=dict(os.environ, OMP_WAIT_POLICY="passive"))
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -28,6 +28,7 @@ expect_clean() {
 
 expect 0 'smollm2-135m'
 expect 0 'gemma3-270m' --help
+expect 0 'qwen2.5-coder-0.5b' --help
 expect 2 "no model called 'smollm2'" smollm2
 expect 2 'Usage' smollm2-135m gemma3-270m
 

@@ -125,7 +125,7 @@ static size_t blot(char *text, size_t length, const char *pattern, size_t count,
 }
 
 /* The characters of base64 that the secret alone decides when `before` bytes stand before it in a
- * group of three. */
+ * group of three. Without base/base64.h, whose memory may be short: then a secret would stay. */
 static size_t base64_of(char *out, const char *secret, size_t length, size_t before)
 {
     static const char digits[] =

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "explain/chat_local.h"
 #include "explain/explained.h"
 #include "explain/explaining.h"
@@ -279,7 +280,7 @@ static rv_status write_output(const explaining *e, rv_error *err)
     RV_TRY(check_unfinished(id, path, err));
     if (id[0] && strcmp(id, e->unfinished) != 0)
         return rv_fail(err, RV_ERR_USAGE, "%s: was written by another process meanwhile", path);
-    return rv_write_file(path, e->out->records, strlen(e->out->records), err);
+    return rv_output_write(path, e->out->records, strlen(e->out->records), err);
 }
 
 /* The texts of the result point into the evidence: it goes along. */
