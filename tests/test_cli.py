@@ -38,7 +38,7 @@ def check(condition, what):
 
 
 def run(*arguments, text=None, folder=None, **options):
-    environment = dict(os.environ, OMP_WAIT_POLICY="passive", XDG_CACHE_HOME="/nowhere", HF_HUB_CACHE="/nowhere")
+    environment = dict(os.environ, OMP_WAIT_POLICY="passive", XDG_CACHE_HOME="/dev/null/nowhere", HF_HUB_CACHE="/dev/null/nowhere")
     done = subprocess.run([TOOL, *arguments], input=text, capture_output=True, timeout=60, cwd=folder,
                           env=environment, **options)
     return done.returncode, done.stdout, done.stderr.decode()

@@ -267,7 +267,7 @@ class Explain(unittest.TestCase):
             (["colours"], {}, 2, "which neuron?"),
             (["colours", "L3.N14"], {}, 2, "nothing to hold an explanation against"),
             (["colours", "L3.N15", "--records", self.records], {}, 2, "expected L3.N15, found L3.N14"),
-            (["colours", "--records", self.records, "--openai", "/nowhere/a.json"], {}, 1, "no folder /nowhere"),
+            (["colours", "--records", self.records, "--openai", "/dev/null/nowhere/a.json"], {}, 1, "no folder /dev/null/nowhere"),
             (["colours", "--records", "/nowhere.json"], {}, 1, "/nowhere.json"),
             (["colours", "--records", self.write("empty.json", "{}")], {}, 1, "neuron_id: expected an object"),
             (["colours", "--records", self.records, "--style", "x"], {}, 2, "style: expected pairs or maxima"),
