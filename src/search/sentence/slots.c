@@ -70,7 +70,10 @@ static rv_status settle(trial *t, rv_sentence *s, rv_error *err)
     for (size_t i = 0; i < t->count; i++) {
         const rv_sentence *c = &t->children[i];
         rv_swap swap = {t->at[i], c->ids[t->at[i]], c->g, c->nats - s->nats};
-        if (!rv_search_survives(t->d->search, c->ids, c->length)) continue;
+        if (rv_sentences_fault(t->d, c) != RV_SENTENCE_WHOLE) continue;
+        // behind nothing, some first words are cheap: what follows must go with them
+        double rest = swap.nats - (double)(c->nll[0] - s->nll[0]);
+        if (rest > swap.nats) swap.nats = rest;
         if (c->g <= SILENT * s->g && swap.nats < pair.nats) pair = swap;
         if (c->g >= KEEPS * s->g && swap.nats <= PLAUSIBLE) list[++count] = swap;
     }

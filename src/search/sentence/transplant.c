@@ -55,6 +55,27 @@ done:
     return status;
 }
 
+/* Whether the trigger begins with a word that is written so at the beginning of a sentence only: in the corpus it is
+ * more common in small letters. */
+static bool opens_sentence(const rv_sentence_search *d, const rv_trigger *t)
+{
+    const rv_tokenizer *tok = d->search->problem->tokenizer;
+    size_t length;
+    const char *bytes = rv_token_bytes(tok, t->ids[0], &length);
+    char small[64];
+    rv_ids ids = {0};
+    if (!bytes || length < 2 || length > sizeof small || bytes[0] != ' ' ||
+        (unsigned)(bytes[1] - 'A') >= 26)
+        return false;
+    memcpy(small, bytes, length);
+    small[1] = (char)(small[1] | 32);
+    bool opens =
+        rv_tokenizer_encode(tok, small, length, RV_ENCODE_PLAIN, &ids, NULL) == RV_OK &&
+        ids.count == 1 && d->pool->rarity[ids.items[0]] < d->pool->rarity[t->ids[0]];
+    rv_ids_release(&ids);
+    return opens;
+}
+
 /* The trigger behind the beginnings that expect it most. */
 static rv_status behind_beginnings(rv_sentences *out, rv_sentence_search *d,
                                    const rv_trigger *t, real *score, rv_error *err)
@@ -121,7 +142,8 @@ rv_status rv_transplant(rv_sentences *out, rv_sentence_search *d, rv_error *err)
         rv_sentence s = {.length = 0};
         size_t n;
         const char *b = rv_token_bytes(d->search->problem->tokenizer, t->ids[0], &n);
-        if (b && n && (*b == ' ' || (unsigned char)*b >= 0xE3 || *b == ',' || *b == ';'))
+        if (b && n && !opens_sentence(d, t) &&
+            (*b == ' ' || (unsigned char)*b >= 0xE3 || *b == ',' || *b == ';'))
             RV_GOTO(behind_beginnings(out, d, t, score, err));
         RV_GOTO(capitalised(&s, d, t, err));
         if (s.length > 1) RV_GOTO(rv_sentences_push(out, &s, err));
