@@ -33,6 +33,8 @@ static const struct {
     {"She saw the little tree with the light", RV_SENTENCE_END},
     {"She saw the little tree with Mr.", RV_SENTENCE_END},
     {"The name of the man was J.", RV_SENTENCE_END},
+    {"It was the best year with a 1.", RV_SENTENCE_END},
+    {"It was the best year since 1912.", RV_SENTENCE_WHOLE},
     {"She saw the tree. It was a little one.", RV_SENTENCE_INNER_END},
     {"Oh! How nice of you to come.", RV_SENTENCE_INNER_END},
     {"今天天气很好。我们去公园玩。", RV_SENTENCE_INNER_END},

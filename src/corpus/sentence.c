@@ -221,6 +221,12 @@ void rv_words_release(rv_words *w)
 
 /* ---- the rule ---------------------------------------------------------------------------------- */
 
+/* Whether the full stop at `at` stands behind a lone digit: a number that was cut at its point. */
+static bool cuts_number(const char *bytes, size_t at)
+{
+    return at > 1 && (unsigned)(bytes[at - 1] - '0') < 10 && bytes[at - 2] == ' ';
+}
+
 /* Whether the full stop at `at` belongs to the word before it: an initial, or a title. */
 static bool abbreviates(const char *bytes, size_t at)
 {
@@ -306,7 +312,9 @@ static rv_sentence_fault check_ends(const char *bytes, size_t length)
     }
     glyph mark = glyph_before(bytes, last);
     if (last == at || !ends_sentence(mark.code)) return RV_SENTENCE_END;
-    if (mark.code == '.' && last > 1 && abbreviates(bytes, last - 1)) return RV_SENTENCE_END;
+    if (mark.code == '.' && last > 1 &&
+        (abbreviates(bytes, last - 1) || cuts_number(bytes, last - 1)))
+        return RV_SENTENCE_END;
     for (; at < length; at += g.length) {
         g = glyph_at(bytes + at, length - at);
         if (ends_here(bytes, length, at, &behind))

@@ -14,7 +14,7 @@
 #include "search/engine.h"
 #include "target/probe.h"
 
-enum { RV_TRIGGER_MOST = 10, RV_SENTENCE_COPY = 8 /* words: a run of so many is a copy */ };
+enum { RV_TRIGGER_MOST = 14, RV_SENTENCE_COPY = 8 /* words: a run of so many is a copy */ };
 
 /* A phrase that makes the target fire wherever it stands. */
 typedef struct rv_trigger {

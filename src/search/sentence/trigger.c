@@ -12,7 +12,7 @@ enum {
     BEGINNINGS = 2, /* that have nothing to do with a trigger */
     TAIL = 2        /* tokens that complete the last word */
 };
-static const size_t spans[] = {1, 2, 3, 4, 5, 6, 8};
+static const size_t spans[] = {1, 2, 3, 4, 5, 6, 8, 10, 12};
 enum { SPANS = sizeof spans / sizeof spans[0] };
 static const double HOLDS = 0.8, WEAK = 0.3;
 
