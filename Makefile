@@ -44,7 +44,7 @@ TOOL     := $(BUILD)/reverie
 
 objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-known-truth bench-peers bench-dream bench-latent latent-page bench-explain train-autoencoder lint format install clean fuzz fuzzers
+.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-known-truth bench-peers bench-dream bench-sentences bench-latent latent-page bench-explain train-autoencoder lint format install clean fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -155,6 +155,10 @@ bench-peers: $(TOOL) $(BUILD)/bench/bench_model ## the published search and a co
 
 bench-dream: $(TOOL) ## the dreaming table: make bench-dream CORPUS="a.txt b.txt" [PLAN=first]; resumes
 	@bench/bench_dream.py --plan $(or $(PLAN),first) $(CORPUS:%=--corpus %)
+
+bench-sentences: $(TOOL) ## sentences of thirty neurons, judged by link-grammar: make bench-sentences CORPUS="texts.txt ..."
+	@tools/install-dependencies link-grammar link-grammar-dictionaries-en
+	@bench/bench_sentences.py $(foreach f,$(CORPUS),--corpus $(f))
 
 bench-latent: $(TOOL) ## latent dreams beside naive ones and the default: make bench-latent CORPUS="a.txt b.txt" [BUDGET=60000] [INNER=DIR]; resumes
 	@bench/bench_latent.py $(CORPUS:%=--corpus %) $(if $(BUDGET),--budget $(BUDGET)) $(if $(INNER),--inner $(INNER))

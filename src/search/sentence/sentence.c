@@ -8,7 +8,8 @@
 #include "search/sentence/sentence.h"
 
 enum { NEUTRAL_MOST = 16, AGAIN = 4 };
-static const double FRAGMENTS = 0.4; /* share of the budget */
+static const double FRAGMENTS = 0.4,
+                    SEARCHED = 0.8; /* of the budget; the rest tells what was found */
 static const char NEUTRAL[] = "It was a long day.\n";
 
 /* The fixed tokens and a sentence that has nothing to do with anything. */
@@ -113,7 +114,8 @@ static rv_status run(rv_search *s, rv_error *err)
     do {
         before = s->work.forward;
         RV_GOTO(round_of(&d, err));
-    } while (rv_search_continue(s) && s->work.forward > before && d.trigger_count);
+    } while (rv_search_continue(s) && s->work.forward > before && d.trigger_count &&
+             (double)s->work.forward < SEARCHED * (double)s->params.budget);
     RV_GOTO(rv_sentences_choose(&d, err));
 done:
     release(&d);

@@ -90,7 +90,7 @@ rv_status rv_polish(rv_sentence_search *d, rv_error *err);
 /* Whether token i is a whole word. */
 bool rv_sentence_whole_word(const rv_sentence_search *d, const rv_sentence *s, size_t i);
 
-/* slots.c: tries other words in every place of a chosen sentence. */
+/* slots.c: tries other words in every place of a chosen sentence, if the budget allows. */
 rv_status rv_sentence_try_swaps(rv_sentence_search *d, rv_sentence *s, rv_error *err);
 
 /* choose.c */

@@ -6,7 +6,7 @@
 #include "base/top_k.h"
 #include "search/sentence/sentence.h"
 
-enum { LIKELY = 16, HARMFUL = 8, OF_SLOT = 4 };
+enum { LIKELY = 12, HARMFUL = 6, OF_SLOT = 4 };
 static const double SILENT = 0.25, KEEPS = 0.7, PLAUSIBLE = 4, FAR = 14;
 
 typedef struct trial {
@@ -93,6 +93,7 @@ rv_status rv_sentence_try_swaps(rv_sentence_search *d, rv_sentence *s, rv_error 
     const rv_candidate *list[] = {&item};
     trial t = {.d = d, .of = s};
     size_t room = s->length * (LIKELY + HARMFUL);
+    if (rv_search_affords(d->search, s->length) < room / 2) return RV_OK;
     rv_status status;
     RV_GOTO(RV_NEW(t.children, room, err));
     RV_GOTO(RV_NEW(t.tasks, room, err));
