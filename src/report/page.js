@@ -148,7 +148,7 @@ function pairLine(dream) {
         ? [t.text[0] === " " && i > 0 ? " " : "", el("s", null, bare(t.text)), " ", el("ins", null, bare(pair.text))]
         : i === 0 ? bare(t.text) : shown(t.text));
     return el("div.card", {id: "pair"}, el("h3", null, "One word silences it"),
-        el("p.words", {dir: "auto"}, words),
+        el("p.variant", {dir: "auto"}, words),
         el("p.quiet", null, `g ${number(dream.activation, 1)} falls to ${number(pair.activation, 1)}; `
             + `the sentence becomes ${number(Math.abs(pair.nats), 1)} nats ${pair.nats < 0 ? "more" : "less"} likely`));
 }
@@ -163,7 +163,7 @@ function slotLine(dream) {
             title: at.get(i).map(s => `${bare(s.text)}: g ${number(s.activation, 1)}`).join(", ")},
             [bare(t.text), ...at.get(i).map(s => bare(s.text))].map((w, k) => el(k ? "i" : "b", null, w)))];
     });
-    return el("div.card", {id: "slots"}, el("h3", null, "These words keep it firing"), el("p.words", {dir: "auto"}, words));
+    return el("div.card", {id: "slots"}, el("h3", null, "These words keep it firing"), el("p.variant", {dir: "auto"}, words));
 }
 
 function meaning() {
