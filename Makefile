@@ -12,7 +12,7 @@ VERSION  := $(shell sed -n 's/^\#define RV_VERSION_STRING "\(.*\)"/\1/p' include
 # While the first number is 0, the second one may change what programs are linked against.
 SONAME   := libreverie.so.$(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword $(subst ., ,$(VERSION))))
 
-PACKAGES := jansson libpcre2-8 libcurl libcrypto libpng zlib libutf8proc
+PACKAGES := jansson libpcre2-8 libcurl libcrypto libpng zlib libutf8proc sqlite3
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 # memcpy of no bytes from nowhere is harmless (and allowed by C2y): nonnull-attribute would complain.

@@ -1,9 +1,53 @@
 /* Endpoints that behave and endpoints that do not; the key that must be found nowhere. */
 #include "chat_check.h"
 
+#include <sqlite3.h>
+#include <zlib.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+/* Writes all that the store holds, inflated, into a file beside it. */
+static void dump_store(void)
+{
+    char path[256];
+    sqlite3 *db;
+    sqlite3_stmt *rows;
+    rv_text text = {0};
+    rv_error err;
+    snprintf(path, sizeof path, "%s/reverie/store/store.db", folder);
+    if (!rv_file_exists(path)) return;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT length, content, kind, model, source, about FROM kept",
+                           -1, &rows, NULL),
+        SQLITE_OK);
+    while (sqlite3_step(rows) == SQLITE_ROW) {
+        uLongf length = (uLongf)sqlite3_column_int64(rows, 0);
+        const void *content = sqlite3_column_blob(rows, 1);
+        uLong size = (uLong)sqlite3_column_bytes(rows, 1);
+        char *bytes = malloc(length + 1);
+        if (size == length)
+            memcpy(bytes, content, size);
+        else
+            assert_int_equal(uncompress((Bytef *)bytes, &length, content, size), Z_OK);
+        rv_text_append(&text, bytes, length);
+        for (int i = 2; i < 6; i++)
+            rv_text_printf(&text, "\n%s", (const char *)sqlite3_column_text(rows, i));
+        free(bytes);
+    }
+    sqlite3_finalize(rows);
+    sqlite3_close(db);
+    snprintf(path, sizeof path, "%s/dump.txt", folder);
+    assert_int_equal(
+        rv_write_private_file(path, text.bytes ? text.bytes : "", text.length, &err), RV_OK);
+    rv_text_release(&text);
+}
+
 /* The key is in no file of the cache, and no file is half written. */
 static void assert_no_key(void)
 {
+    dump_store();
     assert_int_not_equal(run("grep -rq '%s' '%s'", KEY, folder), 0);
     assert_int_not_equal(run("grep -rq '%.12s' '%s'", KEY + 8, folder), 0);
     assert_int_not_equal(run("grep -rq 'u0073\\|c2stdGVz' '%s'", folder), 0);
@@ -321,7 +365,7 @@ static void answers_in_other_shapes_are_read(void **state)
 
 #define REFUSES(code, message)                                                                 \
     "HTTP/1.1 " code " No\r\nConnection: close\r\n\r\n{\"error\":{\"message\":\"" message "\"" \
-                                                                                          "}}"
+    "}}"
 
 /* Asks for probabilities, and returns what the last request said. */
 static char *last_of(const canned *answers, size_t count)
@@ -442,6 +486,7 @@ static void addresses_with_a_query_are_kept_without_it(void **state)
     assert_non_null(
         strstr(server->requests[1], "POST /v1/chat/completions?code=hunter2hunter2 "));
     loopback_stop(server);
+    dump_store();
     assert_int_not_equal(run("grep -rq hunter '%s'", folder), 0);
     assert_int_equal(run("test -z \"$(find '%s'/* -perm /077)\"", folder), 0);
 }

@@ -1,5 +1,4 @@
 /* What dreams obey, and that their records say what is so. */
-#include <dirent.h>
 
 #include "dreams.h"
 
@@ -202,44 +201,53 @@ static void a_model_can_be_its_own_corpus(void **state)
     free(first), free(second);
 }
 
-/* How many answers the cache folder holds. */
-static size_t answers_in(const char *cache)
+/* How many answers are kept that took work. */
+static size_t answers_kept(void)
 {
-    char path[256];
+    static const char *const kinds[] = {"corpus", "fluency"};
+    rv_store_params p = rv_store_params_default();
+    rv_store_listing listing;
+    rv_error err;
     size_t count = 0;
-    snprintf(path, sizeof path, "%s/reverie/index", cache);
-    DIR *folder = opendir(path);
-    assert_non_null(folder);
-    for (const struct dirent *entry; (entry = readdir(folder));)
-        count += entry->d_name[0] != '.';
-    closedir(folder);
+    for (size_t i = 0; i < 2; i++) {
+        p.kind = kinds[i];
+        if (rv_store_list(&listing, &p, &err) != RV_OK) fail_msg("%s", err.message);
+        count += listing.count;
+        rv_store_listing_release(&listing);
+    }
     return count;
+}
+
+static void forget_answers(void)
+{
+    rv_store_params p = rv_store_params_default();
+    rv_store_listing removed;
+    rv_error err;
+    p.all = true;
+    if (rv_store_prune(&removed, &p, &err) != RV_OK) fail_msg("%s", err.message);
+    rv_store_listing_release(&removed);
 }
 
 /* What is learned of the corpus's fluency serves every target, and changes nothing. */
 static void fluency_is_learned_once(void **state)
 {
     (void)state;
-    char one[128], fresh[128];
     rv_dream_params p = usual(NULL);
     p.budget = 2000;
-    snprintf(one, sizeof one, "%s", tiny_path("once"));
-    snprintf(fresh, sizeof fresh, "%s", tiny_path("fresh"));
-    setenv("XDG_CACHE_HOME", one, 1);
+    forget_answers();
     char *first = dream_with(model, "L0.N11", &p);
-    assert_int_equal(answers_in(one), 2); // the target's places, fluency
+    assert_int_equal(answers_kept(), 2); // the target's places, fluency
     char *second = dream_with(model, "L0.N12", &p);
-    assert_int_equal(answers_in(one), 3);
-    setenv("XDG_CACHE_HOME", fresh, 1);
+    assert_int_equal(answers_kept(), 3);
+    forget_answers();
     char *alone = dream_with(model, "L0.N12", &p);
     assert_string_equal(second, alone);
     p.least = p.most = 6;
     char *longer = dream_with(model, "L0.N12", &p);
-    assert_int_equal(answers_in(fresh), 3);
+    assert_int_equal(answers_kept(), 3);
     p.repetition = 1;
     char *otherwise = dream_with(model, "L0.N12", &p);
-    assert_int_equal(answers_in(fresh), 4);
-    setenv("XDG_CACHE_HOME", tiny_path("cache"), 1);
+    assert_int_equal(answers_kept(), 4);
     free(first), free(second), free(alone), free(longer), free(otherwise);
 }
 

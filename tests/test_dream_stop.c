@@ -199,6 +199,66 @@ static void a_killed_run_leaves_what_the_next_one_needs(void **state)
     free(whole), free(resumed);
 }
 
+/* Resumes with this journal and this file, and tells whether what comes out is the whole run. */
+static void resume_with(const char *journal, size_t journal_length, const char *file,
+                        size_t file_length, const rv_dream_params *p, const char *whole)
+{
+    tiny_write("bits.jsonl.journal", journal, journal_length);
+    tiny_write("bits.jsonl", file, file_length);
+    char *resumed = dream_with(model, "L1.N5", p);
+    assert_string_equal(resumed, whole);
+    free(resumed);
+}
+
+/* Any bit, entries that are missing, twice there or in another place, the journal of another run: all is judged again. */
+static void a_damaged_journal_is_not_believed(void **state)
+{
+    (void)state;
+    enum { HEAD = 8, ENTRY = 40 };
+    char path[128], other_path[128];
+    rv_dream_params p = usual(NULL);
+    rv_error err;
+    p.budget = 2000;
+    char *whole = dream_with(model, "L1.N5", &p), *journal, *file, *changed;
+    size_t length, file_length;
+    snprintf(path, sizeof path, "%s", tiny_path("bits.jsonl"));
+    snprintf(other_path, sizeof other_path, "%s", tiny_path("other.jsonl"));
+    p.output = path, p.resume = true;
+    interrupt("L1.N5", p, 2);
+    assert_int_equal(
+        rv_read_file(&journal, &length, tiny_path("bits.jsonl.journal"), 1 << 20, &err), RV_OK);
+    assert_int_equal(rv_read_file(&file, &file_length, p.output, 1 << 20, &err), RV_OK);
+    assert_int_equal((length - HEAD) % ENTRY, 0);
+    assert_true(length > HEAD + 8 * ENTRY);
+    changed = malloc(length + ENTRY);
+    for (size_t i = 0; i < 40; i++) { // every byte of an entry, of entries here and there
+        memcpy(changed, journal, length);
+        size_t entries = (length - HEAD) / ENTRY,
+               place = HEAD + i * entries / 40 * ENTRY + i % ENTRY;
+        changed[place] ^= (char)(1 << i % 8);
+        resume_with(changed, length, file, file_length, &p, whole);
+    }
+    memcpy(changed, journal, HEAD);
+    memcpy(changed + HEAD, journal + HEAD + ENTRY, length - HEAD - ENTRY);
+    resume_with(changed, length - ENTRY, file, file_length, &p, whole);
+    memcpy(changed, journal, length);
+    memcpy(changed + HEAD, journal + HEAD + ENTRY, ENTRY);
+    memcpy(changed + HEAD + ENTRY, journal + HEAD, ENTRY);
+    resume_with(changed, length, file, file_length, &p, whole);
+    for (size_t cut = 0; cut < HEAD + 3 * ENTRY; cut += 7)
+        resume_with(journal, cut, file, file_length, &p, whole);
+
+    rv_dream_params other = p;
+    other.output = other_path;
+    interrupt("L1.N6", other, 2);
+    free(journal);
+    assert_int_equal(
+        rv_read_file(&journal, &length, tiny_path("other.jsonl.journal"), 1 << 20, &err),
+        RV_OK);
+    resume_with(journal, length, file, file_length, &p, whole);
+    free(whole), free(journal), free(file), free(changed);
+}
+
 static void a_journal_of_another_version_is_refused(void **state)
 {
     (void)state;
@@ -266,6 +326,7 @@ int main(void)
         cmocka_unit_test(no_run_is_overwritten),
         cmocka_unit_test(what_is_no_run_is_left_alone),
         cmocka_unit_test(a_killed_run_leaves_what_the_next_one_needs),
+        cmocka_unit_test(a_damaged_journal_is_not_believed),
         cmocka_unit_test(a_journal_of_another_version_is_refused),
         cmocka_unit_test(a_full_disk_loses_nothing),
     };

@@ -62,6 +62,9 @@ typedef struct rv_progress {
 
 typedef bool (*rv_progress_fn)(void *context, const rv_progress *event);
 
+/* Told what the user should know although nothing failed: one sentence. */
+typedef void (*rv_notice_fn)(void *context, const char *sentence);
+
 /* How every header reads:
  *
  *   rv_NOUN_params params = rv_NOUN_params_default();

@@ -111,7 +111,7 @@ typedef struct rv_explain_params {
     void (*show_prompt)(void *context, const char *text);
     void *show_context;
     bool no_cache;
-    const char *cache_folder; /* NULL: chat/ in the user's cache folder */
+    const char *cache_folder; /* NULL: the user's store (reverie/store.h) */
     const char *key; /* NULL: OPENROUTER_API_KEY for openrouter.ai, else OPENAI_API_KEY */
     double timeout;  /* seconds for one answer */
     unsigned retries;
@@ -125,6 +125,8 @@ typedef struct rv_explain_params {
     int threads;                   /* of local models; 0: all processors */
     rv_progress_fn progress;
     void *progress_context;
+    rv_notice_fn notice; /* of a store that was damaged, ...; may be NULL */
+    void *notice_context;
 } rv_explain_params;
 
 RV_API rv_explain_params rv_explain_params_default(void);

@@ -32,6 +32,8 @@ typedef struct rv_model_params {
     const char *kernels; /* NULL: the fastest; else "avx512", "avx2", "portable", "reference" */
     rv_progress_fn progress; /* of loading and of reading long texts; may be NULL */
     void *progress_context;
+    rv_notice_fn notice; /* of a store of answers that was damaged, ...; may be NULL */
+    void *notice_context;
 } rv_model_params;
 
 RV_API rv_model_params rv_model_params_default(void);

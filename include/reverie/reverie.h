@@ -28,6 +28,7 @@
 #include "reverie/model.h"
 #include "reverie/output.h"
 #include "reverie/report.h"
+#include "reverie/store.h"
 #include "reverie/survey.h"
 
 #endif

@@ -213,6 +213,7 @@ static void settle(asked *a)
     o->threads = (int)a->threads;
     o->show_prompt = print_prompt;
     o->progress = show_progress;
+    o->notice = show_notice;
 }
 
 static int parse(asked *a, arguments *rest, const command *self, int argc, char **argv)

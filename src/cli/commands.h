@@ -20,6 +20,7 @@ extern const command command_autoencoder;
 extern const command command_image;
 extern const command command_explain;
 extern const command command_features;
+extern const command command_store;
 extern const command command_version;
 
 #endif

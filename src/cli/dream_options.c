@@ -37,6 +37,7 @@ int dream_options_settle(dream_options *o, const char *line)
     o->open.threads = (int)o->threads;
     o->open.bos = o->bos < 0 ? RV_BOS_AUTO : o->bos ? RV_BOS_ADD : RV_BOS_OMIT;
     o->open.progress = p->progress = show_progress;
+    o->open.notice = show_notice;
     p->budget = (uint64_t)o->budget;
     p->most = (uint64_t)o->length;
     p->least = o->least ? (uint64_t)o->least : p->most;

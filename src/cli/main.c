@@ -25,6 +25,7 @@ static const command *const commands[] = {
     &command_report,
     &command_image,
     &command_autoencoder,
+    &command_store,
     &command_version,
     NULL,
 };

@@ -15,6 +15,7 @@ rv_model_params model_params(const model_options *options)
     params.special = options->special;
     params.kernels = options->kernels;
     params.progress = show_progress;
+    params.notice = show_notice;
     return params;
 }
 

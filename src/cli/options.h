@@ -118,6 +118,8 @@ bool is_verbose(void);
 /* Progress on stderr: one line, rewritten, where a person watches; elsewhere nothing, or a line every few
  * seconds with --verbose. Returns false (cancel) after a signal that asks to end. Pass NULL as context. */
 bool show_progress(void *context, const rv_progress *event);
+/* What the user should know although nothing failed, on stderr. Pass NULL as context. */
+void show_notice(void *context, const char *sentence);
 /* Ends the progress line, if one is on the screen. */
 void end_progress(void);
 /* Ctrl-C, SIGTERM and SIGHUP are from now on seen by show_progress; a second one kills. */

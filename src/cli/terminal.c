@@ -36,6 +36,7 @@ void catch_signals(void)
 {
     listen_to_signals(SA_RESTART);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a file that may not grow is a failed write, as on a full disk
 }
 
 bool was_interrupted(void)
@@ -158,6 +159,13 @@ bool show_progress(void *context, const rv_progress *event)
     if (!terminal) fputc('\n', stderr);
     fflush(stderr);
     return !interrupted;
+}
+
+void show_notice(void *context, const char *sentence)
+{
+    (void)context;
+    end_progress();
+    remark("reverie: %s\n", sentence);
 }
 
 rv_terminal terminal_of_stdout(void)

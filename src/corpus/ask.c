@@ -2,150 +2,82 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "store/answers.h"
 #include "base/memory.h"
+#include "corpus/answer.h"
+#include "store/store.h"
 
-enum { INDEX_VERSION = 1 };
+enum { ANSWER_VERSION = 2 };
 
-char *rv_corpus_name(const rv_corpus *corpus)
-{
-    rv_text name = {0};
-    for (size_t i = 0; i < corpus->file_count; i++) {
-        const char *slash = strrchr(corpus->files[i], '/');
-        rv_text_printf(&name, "%s%s", i ? "+" : "", slash ? slash + 1 : corpus->files[i]);
-    }
-    return rv_text_take(&name);
-}
+typedef struct asking {
+    const rv_corpus *corpus;
+    rv_model *model;
+    const rv_target *targets;
+    size_t count;
+    const rv_corpus_options *options;
+    rv_store *store; /* NULL: nothing is kept, nor found */
+    rv_corpus_identity identity;
+    char *subject; /* what the question says of the model */
+} asking;
 
-void rv_question_corpus(rv_text *question, const rv_corpus *corpus)
-{
-    for (size_t i = 0; i < corpus->file_count; i++) {
-        struct stat info = {0};
-        stat(corpus->files[i], &info);
-        rv_text_printf(question, " %s:%lld:%lld.%09ld", corpus->files[i],
-                       (long long)info.st_size, (long long)info.st_mtim.tv_sec,
-                       info.st_mtim.tv_nsec);
-    }
-}
+/* ---- questions ------------------------------------------------------------------------------- */
 
 /* Everything that decides the answer, as text. screened: by an answer that bf16 had a part in. */
-static char *question(const rv_corpus *corpus, const rv_model *model, const rv_target *target,
-                      const rv_corpus_options *o, bool screened)
+static char *question(const asking *a, const rv_target *target, const rv_corpus_options *o,
+                      bool screened)
 {
     rv_text q = {0};
-    rv_text_printf(
-        &q, "v%d %s %s tokens=%zu window=%zu skip=%zu top=%zu context=%zu after=%zu bos=%d",
-        INDEX_VERSION, model->hash, target->name, o->tokens, o->window, o->skip, o->top,
-        o->context, o->after, o->bos);
+    char identity[RV_HASH_HEX];
+    if (rv_target_identity(identity, target, NULL) != RV_OK) return NULL;
+    rv_text_printf(&q,
+                   "v%d %s target=%.32s tokens=%zu window=%zu skip=%zu top=%zu context=%zu "
+                   "after=%zu values=%zu bos=%d",
+                   ANSWER_VERSION, a->subject, identity, o->tokens, o->window, o->skip, o->top,
+                   o->context, o->after, o->values, o->bos);
     if (screened) rv_text_puts(&q, " screened");
-    rv_question_corpus(&q, corpus);
+    rv_text_printf(&q, " corpus=%s", a->identity.digests);
     return rv_text_take(&q);
 }
 
-static json_t *numbers(const double *values, size_t count)
+static rv_question labelled(const asking *a, const rv_target *target, const char *text)
 {
-    json_t *array = json_array();
-    for (size_t i = 0; i < count; i++) json_array_append_new(array, json_real(values[i]));
-    return array;
+    return (rv_question){.kind = "corpus",
+                         .text = text,
+                         .model = a->model->name,
+                         .hash = a->model->hash,
+                         .source = a->identity.name,
+                         .about = target->name};
 }
 
-static json_t *write_hits(const rv_corpus_hit *hits, size_t count)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < count; i++) {
-        const rv_corpus_hit *h = &hits[i];
-        json_t *ids = json_array(), *values = json_array();
-        for (size_t k = 0; k < h->count; k++) {
-            json_array_append_new(ids, json_integer(h->ids[k]));
-            json_array_append_new(values, json_real((double)h->values[k]));
-        }
-        json_array_append_new(array,
-                              json_pack("{s:f, s:i, s:I, s:I, s:o, s:o}", "f", h->f, "file",
-                                        (int)h->file, "offset", (json_int_t)h->offset, "at",
-                                        (json_int_t)h->at, "ids", ids, "values", values));
-    }
-    return array;
-}
+/* ---- what was asked before ------------------------------------------------------------------- */
 
-static void remember(const char *asked, const rv_corpus_stats *s)
+static bool recall(rv_corpus_stats *out, const asking *a, const rv_target *target,
+                   const rv_corpus_options *o, bool screened)
 {
-    double moments[] = {s->mean,    s->deviation, s->minimum,
-                        s->maximum, s->skewness,  s->kurtosis};
-    rv_answer_keep(asked,
-                   json_pack("{s:I, s:b, s:f, s:f, s:o, s:o, s:o, s:o}", "positions",
-                             (json_int_t)s->positions, "screened", s->screened, "margin",
-                             s->margin, "error", s->error, "moments", numbers(moments, 6),
-                             "quantiles", numbers(s->quantile, RV_QUANTILES), "high",
-                             write_hits(s->high, s->high_count), "low",
-                             write_hits(s->low, s->low_count)));
-}
-
-static bool read_numbers(double *out, size_t count, const json_t *array)
-{
-    if (json_array_size(array) != count) return false;
-    for (size_t i = 0; i < count; i++) out[i] = json_number_value(json_array_get(array, i));
-    return true;
-}
-
-static bool read_hits(rv_corpus_hit **out, size_t *count, const json_t *array, size_t room)
-{
-    *count = 0;
-    *out = rv_alloc(room, sizeof **out);
-    if (!*out || json_array_size(array) > room) return false;
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *item = json_array_get(array, i), *ids = json_object_get(item, "ids"),
-                     *values = json_object_get(item, "values");
-        rv_corpus_hit *h = &(*out)[(*count)++];
-        h->f = json_number_value(json_object_get(item, "f"));
-        h->file = (uint32_t)json_integer_value(json_object_get(item, "file"));
-        h->offset = (uint64_t)json_integer_value(json_object_get(item, "offset"));
-        h->at = (size_t)json_integer_value(json_object_get(item, "at"));
-        h->count = json_array_size(ids);
-        h->ids = rv_alloc(h->count, sizeof *h->ids);
-        h->values = rv_alloc(h->count, sizeof *h->values);
-        if (!h->ids || !h->values || json_array_size(values) != h->count || h->at >= h->count)
-            return false;
-        for (size_t k = 0; k < h->count; k++) {
-            h->ids[k] = (int32_t)json_integer_value(json_array_get(ids, k));
-            h->values[k] = (float)json_number_value(json_array_get(values, k));
-        }
-    }
-    return true;
-}
-
-static bool read_stats(rv_corpus_stats *out, const json_t *root, size_t top)
-{
-    double moments[6];
-    if (!read_numbers(moments, 6, json_object_get(root, "moments")) ||
-        !read_numbers(out->quantile, RV_QUANTILES, json_object_get(root, "quantiles")))
-        return false;
-    out->positions = (uint64_t)json_integer_value(json_object_get(root, "positions"));
-    out->screened = json_is_true(json_object_get(root, "screened"));
-    out->margin = json_number_value(json_object_get(root, "margin"));
-    out->error = json_number_value(json_object_get(root, "error"));
-    out->mean = moments[0], out->deviation = moments[1], out->minimum = moments[2],
-    out->maximum = moments[3];
-    out->skewness = moments[4], out->kurtosis = moments[5];
-    return read_hits(&out->high, &out->high_count, json_object_get(root, "high"), top) &&
-           read_hits(&out->low, &out->low_count, json_object_get(root, "low"), top);
-}
-
-/* False: not there. */
-static bool recall(rv_corpus_stats *out, const char *asked, size_t top)
-{
-    json_t *root = rv_answer_recall(asked);
-    rv_corpus_stats *read = rv_alloc(1, sizeof *read);
-    bool found = root && read && read_stats(read, root, top);
-    json_decref(root);
-    if (found) {
-        *out = *read;
-        free(read);
-    } else if (read) {
-        rv_corpus_stats_free(read, 1);
-    }
+    char *text = question(a, target, o, screened), *bytes = NULL;
+    size_t length;
+    rv_question q = labelled(a, target, text);
+    rv_corpus_bounds bounds = {.files = a->corpus->file_count,
+                               .vocabulary = rv_tokenizer_size(a->model->tokenizer),
+                               .top = o->top,
+                               .tokens = o->context + 1 + o->after};
+    bool found = text && rv_store_get(a->store, &bytes, &length, &q) &&
+                 rv_corpus_answer_read(out, bytes, length, &bounds);
+    free(bytes);
+    free(text);
     return found;
+}
+
+static void remember(const asking *a, const rv_target *target, const rv_corpus_options *o,
+                     const rv_corpus_stats *stats)
+{
+    char *text = question(a, target, o, stats->screened);
+    rv_text bytes = {0};
+    rv_question q = labelled(a, target, text);
+    rv_corpus_answer_write(&bytes, stats);
+    if (text && !bytes.failed) rv_store_put(a->store, &q, bytes.bytes, bytes.length, NULL);
+    rv_text_release(&bytes);
+    free(text);
 }
 
 /* Positions and tokens beyond what was asked for. */
@@ -175,50 +107,51 @@ static rv_corpus_options widened(const rv_corpus_options *o)
 }
 
 /* From what was asked here before, or at a time when just this was scanned for. */
-static bool recall_part(rv_corpus_stats *out, const rv_corpus *corpus, const rv_model *model,
-                        const rv_target *target, const rv_corpus_options *o, bool screened)
+static bool recall_part(rv_corpus_stats *out, const asking *a, const rv_target *target,
+                        bool screened)
 {
-    rv_corpus_options wide = widened(o);
-    char *whole = question(corpus, model, target, &wide, screened),
-         *exact = question(corpus, model, target, o, screened);
-    bool found =
-        (whole && recall(out, whole, wide.top)) || (exact && recall(out, exact, o->top));
-    if (found) cut(out, o);
-    free(whole);
-    free(exact);
+    rv_corpus_options wide = widened(a->options);
+    bool found = a->store && (recall(out, a, target, &wide, screened) ||
+                              recall(out, a, target, a->options, screened));
+    if (found) cut(out, a->options);
     return found;
 }
 
-static rv_status scan_missing(rv_corpus_stats *out, const rv_corpus *corpus, rv_model *model,
-                              const rv_target *targets, size_t count,
-                              const rv_corpus_options *options, rv_error *err)
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static rv_status scan(rv_corpus_stats **out, const asking *a, const rv_target *missing,
+                      size_t count, rv_error *err)
+{
+    rv_corpus_options wide = widened(a->options);
+    rv_transformer *t = a->model->transformer;
+    if (rv_corpus_screens(a->corpus, t, missing, count, &wide))
+        RV_TRY(rv_transformer_narrow(t, err));
+    RV_TRY(rv_corpus_scan(out, a->corpus, t, a->model->tokenizer, missing, count, &wide, err));
+    if (!a->store || !rv_corpus_is_still(&a->identity, a->corpus)) return RV_OK;
+    rv_store_begin(a->store);
+    for (size_t i = 0; i < count; i++) remember(a, &missing[i], &wide, &(*out)[i]);
+    rv_store_end(a->store);
+    return RV_OK;
+}
+
+static rv_status scan_missing(rv_corpus_stats *out, const asking *a, rv_error *err)
 {
     rv_target *missing;
     size_t *place, n = 0;
     rv_corpus_stats *scanned = NULL;
-    rv_corpus_options wide = widened(options);
-    RV_TRY(RV_NEW(missing, count, err));
-    rv_status status = RV_NEW(place, count, err);
-    for (size_t t = 0; status == RV_OK && t < count; t++) {
-        if (recall_part(&out[t], corpus, model, &targets[t], options, false) ||
-            (options->narrow &&
-             recall_part(&out[t], corpus, model, &targets[t], options, true)))
+    RV_TRY(RV_NEW(missing, a->count, err));
+    rv_status status = RV_NEW(place, a->count, err);
+    for (size_t t = 0; status == RV_OK && t < a->count; t++) {
+        if (recall_part(&out[t], a, &a->targets[t], false) ||
+            (a->options->narrow && recall_part(&out[t], a, &a->targets[t], true)))
             continue;
         place[n] = t;
-        missing[n++] = targets[t];
+        missing[n++] = a->targets[t];
     }
-    if (status == RV_OK && n &&
-        rv_corpus_screens(corpus, model->transformer, missing, n, &wide))
-        status = rv_transformer_narrow(model->transformer, err);
-    if (status == RV_OK && n)
-        status = rv_corpus_scan(&scanned, corpus, model->transformer, model->tokenizer, missing,
-                                n, &wide, err);
+    if (status == RV_OK && n) status = scan(&scanned, a, missing, n, err);
     for (size_t i = 0; status == RV_OK && i < n; i++) {
-        char *asked = question(corpus, model, &missing[i], &wide, scanned[i].screened);
-        if (asked) remember(asked, &scanned[i]);
-        free(asked);
         out[place[i]] = scanned[i];
-        cut(&out[place[i]], options);
+        cut(&out[place[i]], a->options);
     }
     free(scanned);
     free(missing);
@@ -226,18 +159,42 @@ static rv_status scan_missing(rv_corpus_stats *out, const rv_corpus *corpus, rv_
     return status;
 }
 
+/* What cannot be identified (a pipe, say) is scanned, and not kept; only what would end the scan too ends here. */
+static rv_status identify(asking *a, rv_error *err)
+{
+    const rv_corpus_options *o = a->options;
+    rv_text subject = {0};
+    a->store = rv_model_store(a->model);
+    if (!a->store) return RV_OK;
+    RV_TRY(rv_model_question(&subject, a->model, err));
+    a->subject = rv_text_take(&subject);
+    rv_status status = rv_corpus_identify(&a->identity, a->corpus, a->store, o->progress,
+                                          o->progress_context, err);
+    if (status == RV_ERR_MEMORY || status == RV_ERR_CANCELLED) return status;
+    if (status != RV_OK) a->store = NULL;
+    return RV_OK;
+}
+
 rv_status rv_corpus_ask(rv_corpus_stats **out, const rv_corpus *corpus, rv_model *model,
                         const rv_target *targets, size_t count,
                         const rv_corpus_options *options, rv_error *err)
 {
+    asking a = {.corpus = corpus,
+                .model = model,
+                .targets = targets,
+                .count = count,
+                .options = options};
+    rv_corpus_stats *stats = NULL;
     *out = NULL;
-    RV_TRY(rv_model_hash(model, err));
-    rv_corpus_stats *stats;
-    RV_TRY(RV_NEW(stats, count, err));
-    rv_status status = scan_missing(stats, corpus, model, targets, count, options, err);
-    if (status == RV_OK)
-        *out = stats;
-    else
-        rv_corpus_stats_free(stats, count);
+    rv_status status;
+    RV_GOTO(rv_model_hash(model, err));
+    RV_GOTO(identify(&a, err));
+    RV_GOTO(RV_NEW(stats, count, err));
+    RV_GOTO(scan_missing(stats, &a, err));
+    *out = stats;
+done:
+    if (status != RV_OK) rv_corpus_stats_free(stats, count);
+    rv_corpus_identity_release(&a.identity);
+    free(a.subject);
     return status;
 }

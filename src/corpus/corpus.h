@@ -81,6 +81,7 @@ rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,
                          const rv_target *targets, size_t count,
                          const rv_corpus_options *options, rv_error *err);
 void rv_corpus_stats_free(rv_corpus_stats *stats, size_t count);
+void rv_corpus_stats_clear(rv_corpus_stats *stats); /* what one holds */
 
 /* Windows of `length` tokens cut at random (seeded) from the first `tokens` tokens (0: all), for measuring how
  * fluent text is: ids (count, length). *found may be less than count when the corpus is short. */

@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "corpus/reader.h"
 
 enum { CHUNK = 8192, ROWS = 1024, REMEMBERED = 1 << 24 };
-static const char magic[8] = "rvpool1";
 
 void rv_sentence_pool_free(rv_sentence_pool *p)
 {
@@ -283,7 +281,7 @@ void rv_sentence_pool_score(real *score, const rv_sentence_pool *p, const rv_tra
 
 /* ---- the file --------------------------------------------------------------------------------------- */
 
-/* Every array with its bytes, in the order of the file. */
+/* Every array with its bytes, in the order in which they are kept. */
 typedef struct part {
     void **at;
     size_t bytes;
@@ -306,21 +304,18 @@ static void list_parts(part out[PARTS], rv_sentence_pool *p)
 
 static void keep(rv_sentence_pool *p, const rv_pool_options *o)
 {
-    rv_text file = {0};
-    rv_error ignored;
+    rv_text bytes = {0};
     part parts[PARTS];
     uint64_t sizes[SIZES] = {p->count, p->token_count, p->row_count, p->width, p->vocabulary};
-    if (!o->path || !o->question) return;
-    rv_text_append(&file, magic, sizeof magic);
-    rv_text_append(&file, o->question, strlen(o->question) + 1);
-    rv_text_append(&file, sizes, sizeof sizes);
+    if (!o->store) return;
+    rv_text_append(&bytes, sizes, sizeof sizes);
     list_parts(parts, p);
-    for (size_t i = 0; i < PARTS; i++) rv_text_append(&file, *parts[i].at, parts[i].bytes);
-    if (!file.failed) rv_write_private_file(o->path, file.bytes, file.length, &ignored);
-    rv_text_release(&file);
+    for (size_t i = 0; i < PARTS; i++) rv_text_append(&bytes, *parts[i].at, parts[i].bytes);
+    if (!bytes.failed) rv_store_put(o->store, o->question, bytes.bytes, bytes.length, NULL);
+    rv_text_release(&bytes);
 }
 
-/* Indices of a file from outside lead nowhere else. */
+/* Indices that were kept lead nowhere else. */
 static bool sound(const rv_sentence_pool *p)
 {
     bool good = p->first[0] == 0 && p->first[p->count] == p->token_count;
@@ -335,36 +330,35 @@ static bool sound(const rv_sentence_pool *p)
     return good;
 }
 
-static bool recall(rv_sentence_pool *p, const rv_pool_options *o)
+static bool read_parts(rv_sentence_pool *p, const char *bytes, size_t length)
 {
-    rv_mapping file = {0};
-    rv_error ignored;
     part parts[PARTS];
     uint64_t sizes[SIZES];
-    bool good = false;
-    if (!o->path || !o->question || rv_map_file(&file, o->path, &ignored) != RV_OK)
-        return false;
-    size_t asked = strlen(o->question) + 1, at = sizeof magic + asked;
-    if (file.length < at + sizeof sizes || memcmp(file.bytes, magic, sizeof magic) != 0 ||
-        memcmp(file.bytes + sizeof magic, o->question, asked) != 0)
-        goto done;
-    memcpy(sizes, file.bytes + at, sizeof sizes);
-    at += sizeof sizes;
-    if (sizes[3] != p->width || sizes[4] != p->vocabulary) goto done;
+    size_t at = sizeof sizes, all = at;
+    if (length < at) return false;
+    memcpy(sizes, bytes, sizeof sizes);
+    if (sizes[3] != p->width || sizes[4] != p->vocabulary) return false;
     for (size_t i = 0; i < 3; i++)
-        if (sizes[i] > file.length) goto done;
+        if (sizes[i] > length) return false;
     p->count = sizes[0], p->token_count = sizes[1], p->row_count = sizes[2];
     list_parts(parts, p);
-    size_t all = at;
     for (size_t i = 0; i < PARTS; i++) all += parts[i].bytes;
-    if (all != file.length) goto done;
+    if (all != length) return false;
     for (size_t i = 0; i < PARTS; at += parts[i].bytes, i++) {
-        if (!(*parts[i].at = rv_alloc(parts[i].bytes, 1))) goto done;
-        if (parts[i].bytes) memcpy(*parts[i].at, file.bytes + at, parts[i].bytes);
+        if (!(*parts[i].at = rv_alloc(parts[i].bytes, 1))) return false;
+        if (parts[i].bytes) memcpy(*parts[i].at, bytes + at, parts[i].bytes);
     }
-    good = sound(p);
-done:
-    rv_unmap(&file);
+    return sound(p);
+}
+
+static bool recall(rv_sentence_pool *p, const rv_pool_options *o)
+{
+    char *bytes;
+    size_t length;
+    bool good = o->store && rv_store_get(o->store, &bytes, &length, o->question);
+    if (!good) return false;
+    good = read_parts(p, bytes, length);
+    free(bytes);
     return good;
 }
 

@@ -3,12 +3,13 @@
  *
  *     log p(v | beginning r) = <head[v], hidden[r]> - lse[r]
  *
- * Made once for a model and a corpus; kept in a file. */
+ * Made once for a model and a corpus, and kept. */
 #ifndef RV_CORPUS_POOL_H
 #define RV_CORPUS_POOL_H
 
 #include "corpus/corpus.h"
 #include "corpus/sentence.h"
+#include "store/store.h"
 
 enum { RV_POOL_BEGINNING = 14 }; /* tokens of a beginning, at most */
 
@@ -34,8 +35,8 @@ typedef struct rv_pool_options {
     int threads;
     rv_progress_fn progress;
     void *progress_context;
-    const char *path,
-        *question; /* file that keeps it, by all that decides it; NULL: not kept */
+    rv_store *store;             /* NULL: it is not kept */
+    const rv_question *question; /* all that decides it */
 } rv_pool_options;
 
 /* A corpus without sentences gives a pool of none. RV_ERR_CANCELLED: by progress. */

@@ -376,17 +376,20 @@ rv_status rv_corpus_scan(rv_corpus_stats **out, const rv_corpus *corpus,
     return status;
 }
 
+void rv_corpus_stats_clear(rv_corpus_stats *stats)
+{
+    rv_corpus_hit *lists[] = {stats->high, stats->low};
+    size_t counts[] = {stats->high_count, stats->low_count};
+    for (size_t l = 0; l < 2; l++) {
+        for (size_t i = 0; i < counts[l]; i++) free(lists[l][i].ids), free(lists[l][i].values);
+        free(lists[l]);
+    }
+    *stats = (rv_corpus_stats){0};
+}
+
 void rv_corpus_stats_free(rv_corpus_stats *stats, size_t count)
 {
-    for (size_t t = 0; stats && t < count; t++) {
-        rv_corpus_hit *lists[] = {stats[t].high, stats[t].low};
-        size_t counts[] = {stats[t].high_count, stats[t].low_count};
-        for (size_t l = 0; l < 2; l++) {
-            for (size_t i = 0; i < counts[l]; i++)
-                free(lists[l][i].ids), free(lists[l][i].values);
-            free(lists[l]);
-        }
-    }
+    for (size_t t = 0; stats && t < count; t++) rv_corpus_stats_clear(&stats[t]);
     free(stats);
 }
 

@@ -1,13 +1,14 @@
 /* How fluent windows of the dream's length are that are cut from the corpus at random: what "as fluent as text" means.
  * The same for every target, and therefore kept. */
 #include <stdlib.h>
+#include <string.h>
 
-#include "store/answers.h"
-#include "dream/session.h"
 #include "base/memory.h"
 #include "corpus/ask.h"
+#include "dream/session.h"
+#include "store/pack.h"
 
-enum { FLUENCY_VERSION = 1, CORPUS_SAMPLE = 512 };
+enum { FLUENCY_VERSION = 2, CORPUS_SAMPLE = 512 };
 
 static double mean_bytes(const rv_search *s, const rv_candidate *windows, size_t count)
 {
@@ -59,47 +60,87 @@ done:
     return status;
 }
 
-/* Everything that decides the answer; NULL: a second model has a part in it, and none is kept. */
-static char *question(const rv_dreaming *d)
+enum { FIGURES = 5 };
+
+/* The figures that are kept, behind the number of windows. */
+static void list_figures(double *out[FIGURES], rv_dreaming *d)
 {
-    rv_text q = {0};
-    if (d->problem.second_opinion) return NULL;
-    rv_text_printf(&q, "fluency v%d %s length=%zu windows=%d tokens=%zu repetition=%.17g after",
-                   FLUENCY_VERSION, d->model->hash, d->params->most, CORPUS_SAMPLE,
-                   d->params->corpus_tokens, d->params->repetition);
-    for (size_t i = 0; i < d->prefix.count; i++)
-        rv_text_printf(&q, " %d", (int)d->prefix.items[i]);
-    rv_question_corpus(&q, &d->corpus);
-    return rv_text_take(&q);
+    double *const all[FIGURES] = {&d->fluency_10, &d->fluency_50, &d->fluency_90,
+                                  &d->byte_fluency_50, &d->problem.token_bytes};
+    memcpy(out, all, sizeof all);
 }
 
-static bool recall(rv_dreaming *d, const char *asked)
+static bool recall(rv_dreaming *d, const rv_question *q)
 {
-    json_t *root = rv_answer_recall(asked);
-    json_int_t count;
-    bool found =
-        root && json_unpack(root, "{s:I, s:F, s:F, s:F, s:F, s:F}", "windows", &count,
-                            "nats_10", &d->fluency_10, "nats_50", &d->fluency_50, "nats_90",
-                            &d->fluency_90, "byte_nats_50", &d->byte_fluency_50, "token_bytes",
-                            &d->problem.token_bytes) == 0;
-    if (found) d->sampled = (size_t)count;
-    json_decref(root);
+    char *bytes;
+    size_t length;
+    double read[FIGURES], *figures[FIGURES];
+    if (!rv_store_get(rv_model_store(d->model), &bytes, &length, q)) return false;
+    rv_packed from = {(const unsigned char *)bytes, length, 0, false};
+    uint64_t windows = rv_unpack_count(&from, CORPUS_SAMPLE);
+    rv_unpack_doubles(read, &from, FIGURES);
+    bool found = rv_unpacked(&from);
+    list_figures(figures, d);
+    for (size_t i = 0; found && i < FIGURES; i++) *figures[i] = read[i];
+    if (found) d->sampled = (size_t)windows;
+    free(bytes);
     return found;
+}
+
+static void remember(rv_dreaming *d, const rv_question *q)
+{
+    rv_text bytes = {0};
+    double *figures[FIGURES];
+    list_figures(figures, d);
+    rv_pack_count(&bytes, d->sampled);
+    for (size_t i = 0; i < FIGURES; i++) rv_pack_doubles(&bytes, figures[i], 1);
+    if (!bytes.failed)
+        rv_store_put(rv_model_store(d->model), q, bytes.bytes, bytes.length, NULL);
+    rv_text_release(&bytes);
+}
+
+/* Everything that decides the answer. */
+static rv_status question(rv_text *q, const rv_dreaming *d, const rv_corpus_identity *corpus,
+                          rv_error *err)
+{
+    rv_text_printf(q, "v%d ", FLUENCY_VERSION);
+    RV_TRY(rv_model_question(q, d->model, err));
+    rv_text_printf(q, " length=%zu windows=%d tokens=%zu repetition=%.17g after",
+                   d->params->most, CORPUS_SAMPLE, d->params->corpus_tokens,
+                   d->params->repetition);
+    for (size_t i = 0; i < d->prefix.count; i++)
+        rv_text_printf(q, " %d", (int)d->prefix.items[i]);
+    rv_text_printf(q, " corpus=%s", corpus->digests);
+    return q->failed ? rv_fail_memory(err, q->length) : RV_OK;
+}
+
+static rv_status recall_or_measure(rv_dreaming *d, const rv_search_params *params,
+                                   const rv_corpus_identity *corpus, rv_error *err)
+{
+    rv_text text = {0};
+    rv_status status = question(&text, d, corpus, err);
+    rv_question q = {.kind = "fluency",
+                     .text = text.bytes,
+                     .model = d->model->name,
+                     .hash = d->model->hash,
+                     .source = corpus->name};
+    if (status == RV_OK && !recall(d, &q)) {
+        status = measure(d, params, err);
+        if (status == RV_OK && rv_corpus_is_still(corpus, &d->corpus)) remember(d, &q);
+    }
+    rv_text_release(&text);
+    return status;
 }
 
 rv_status rv_dream_learn_fluency(rv_dreaming *d, const rv_search_params *params, rv_error *err)
 {
-    char *asked = question(d);
-    rv_status status = RV_OK;
-    if (!asked || !recall(d, asked)) {
-        status = measure(d, params, err);
-        if (status == RV_OK && asked)
-            rv_answer_keep(asked, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "windows",
-                                            (json_int_t)d->sampled, "nats_10", d->fluency_10,
-                                            "nats_50", d->fluency_50, "nats_90", d->fluency_90,
-                                            "byte_nats_50", d->byte_fluency_50, "token_bytes",
-                                            d->problem.token_bytes));
-    }
-    free(asked);
+    rv_corpus_identity corpus;
+    rv_store *store = rv_model_store(d->model);
+    // A second model has a part in the answer, or the corpus cannot be known again: none is kept.
+    if (d->problem.second_opinion || !store ||
+        rv_corpus_identify(&corpus, &d->corpus, store, NULL, NULL, NULL) != RV_OK)
+        return measure(d, params, err);
+    rv_status status = recall_or_measure(d, params, &corpus, err);
+    rv_corpus_identity_release(&corpus);
     return status;
 }

@@ -54,11 +54,10 @@ rv_status rv_output_open(rv_dreaming *d, rv_error *err)
     return rv_record_writer_open(&o->earlier, o->path, true, err); // for its lock
 }
 
-static rv_status look_at(rv_dream_output *o, const rv_run *run, const char *identity,
-                         rv_error *err)
+static rv_status look_at(rv_dream_output *o, const rv_run *run, rv_error *err)
 {
     const rv_run_record *about = &run->about;
-    if (!about->id || strcmp(about->id, identity) != 0)
+    if (!about->id || strcmp(about->id, o->identity) != 0)
         return rv_fail(err, RV_ERR_USAGE,
                        "%s: holds another run (%s by %s, seed %llu, %llu forward tokens, or "
                        "with other options); name another file",
@@ -76,13 +75,13 @@ static rv_status look_at(rv_dream_output *o, const rv_run *run, const char *iden
     return RV_OK;
 }
 
-rv_status rv_output_recall(rv_dreaming *d, const char *identity, rv_error *err)
+rv_status rv_output_recall(rv_dreaming *d, rv_error *err)
 {
     rv_dream_output *o = &d->output;
     if (!o->before) return RV_OK;
     rv_runs runs = {0};
     rv_status status = rv_runs_parse(&runs, o->before, o->before_length, o->path, err);
-    if (status == RV_OK) status = look_at(o, &runs.items[0], identity, err);
+    if (status == RV_OK) status = look_at(o, &runs.items[0], err);
     rv_runs_release(&runs);
     if (status == RV_OK && o->whole) rv_text_append(&d->lines, o->before, o->before_length);
     return status;

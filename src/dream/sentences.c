@@ -6,48 +6,62 @@
 #include "corpus/ask.h"
 #include "corpus/pool.h"
 #include "dream/session.h"
-#include "store/answers.h"
 #include "subject/describe.h"
 
-enum { POOL_VERSION = 1, POOL_TOKENS = 60000 };
+enum { POOL_VERSION = 2, POOL_TOKENS = 60000 };
 static const size_t POOL_BYTES = (size_t)256 << 20; /* of rows, at most */
 
-static char *question(const rv_dreaming *d, size_t tokens)
+static rv_status question(rv_text *q, const rv_dreaming *d, const rv_corpus_identity *corpus,
+                          const rv_pool_options *o, rv_error *err)
 {
-    rv_text q = {0};
-    rv_text_printf(&q, "sentences v%d %s sentences=%zu tokens=%zu narrow=%d after",
-                   POOL_VERSION, d->model->hash, tokens, (size_t)d->params->corpus_tokens,
-                   !d->params->exact);
-    for (size_t i = 0; i < d->prefix.count; i++)
-        rv_text_printf(&q, " %d", (int)d->prefix.items[i]);
-    rv_question_corpus(&q, &d->corpus);
-    return rv_text_take(&q);
+    rv_text_printf(q, "v%d ", POOL_VERSION);
+    RV_TRY(rv_model_question(q, d->model, err));
+    rv_text_printf(q, " sentences=%zu tokens=%zu narrow=%d after", o->tokens, o->corpus_tokens,
+                   o->narrow);
+    for (size_t i = 0; i < o->prefix_count; i++) rv_text_printf(q, " %d", (int)o->prefix[i]);
+    rv_text_printf(q, " corpus=%s", corpus->digests);
+    return q->failed ? rv_fail_memory(err, q->length) : RV_OK;
+}
+
+/* The pool from the store, or put there. A corpus that cannot be known again gives one that is not kept. */
+static rv_status learn(rv_dreaming *d, rv_pool_options *o, rv_error *err)
+{
+    const rv_model *m = d->model;
+    rv_corpus_identity corpus = {0};
+    rv_text text = {0};
+    rv_status status = RV_OK;
+    rv_store *store = rv_model_store(d->model);
+    if (store && rv_corpus_identify(&corpus, &d->corpus, store, NULL, NULL, NULL) == RV_OK)
+        status = question(&text, d, &corpus, o, err);
+    rv_question q = {.kind = "sentences",
+                     .text = text.bytes,
+                     .model = m->name,
+                     .hash = m->hash,
+                     .source = corpus.name};
+    if (text.bytes) o->store = store, o->question = &q;
+    if (status == RV_OK)
+        status = rv_sentence_pool_new(&d->sentences, &d->corpus, m->transformer, m->tokenizer,
+                                      o, err);
+    rv_corpus_identity_release(&corpus);
+    rv_text_release(&text);
+    return status;
 }
 
 rv_status rv_dream_learn_sentences(rv_dreaming *d, rv_error *err)
 {
     rv_transformer *m = d->model->transformer;
     size_t most = POOL_BYTES / (2 * m->config.width);
-    size_t tokens = most < POOL_TOKENS ? most : POOL_TOKENS;
-    char *asked = question(d, tokens),
-         *path = asked ? rv_answer_file(asked, "sentences") : NULL;
     bool narrow = !d->params->exact && m->kernels->narrow;
     if (narrow) RV_TRY(rv_transformer_narrow(m, err));
     rv_pool_options options = {.corpus_tokens = d->params->corpus_tokens,
-                               .tokens = tokens,
+                               .tokens = most < POOL_TOKENS ? most : POOL_TOKENS,
                                .prefix = d->prefix.items,
                                .prefix_count = d->prefix.count,
                                .narrow = narrow,
                                .threads = d->model->threads,
                                .progress = d->params->progress,
-                               .progress_context = d->params->progress_context,
-                               .path = path,
-                               .question = asked};
-    rv_status status =
-        rv_sentence_pool_new(&d->sentences, &d->corpus, m, d->model->tokenizer, &options, err);
-    free(path);
-    free(asked);
-    return status;
+                               .progress_context = d->params->progress_context};
+    return learn(d, &options, err);
 }
 
 static rv_swap_entry swap_entry(const rv_dreaming *d, const rv_swap *swap)

@@ -420,6 +420,7 @@ static rv_status search(rv_dreaming *d, rv_search **out, rv_error *err)
     params.step = on_step;
     params.context = d;
     params.journal = d->output.journal;
+    params.run = d->output.identity;
     params.narrow = d->narrow;
     d->bare.prefix =
         (rv_ids_view){d->prefix.items + (d->bos >= 0), d->prefix.count - (d->bos >= 0)};
@@ -489,12 +490,11 @@ rv_status rv_dream_run(rv_dreams *out, rv_model *model, const char *target,
 {
     *out = (rv_dreams){0};
     rv_dreaming d = {.model = model, .params = params};
-    char identity[17];
     rv_status status;
     RV_GOTO(rv_output_open(&d, err));
     RV_GOTO(set_up(&d, target, err));
-    RV_GOTO(rv_record_identity(identity, &d, err));
-    RV_GOTO(rv_output_recall(&d, identity, err));
+    RV_GOTO(rv_record_identity(d.output.identity, &d, err));
+    RV_GOTO(rv_output_recall(&d, err));
     if (!d.output.whole) status = dream(&d, err);
     if (d.lines.length) {
         out->length = d.lines.length;

@@ -19,6 +19,7 @@ typedef struct rv_dream_output {
     rv_record_writer
         *earlier;            /* of path while it is resumed: nothing is written, it is locked */
     char *journal, *resumed; /* names of the files beside it */
+    char identity[17];       /* of the run */
     char *before;            /* what path held; NULL: nothing */
     size_t before_length, before_dreams;
     uint64_t before_tokens;
@@ -87,9 +88,9 @@ rv_status rv_second_opinion(void *context, double *nll, const int32_t *ids, size
 
 /* Opens the output file, before any work is done. RV_ERR_USAGE: it holds a run, and none is to be resumed. */
 rv_status rv_output_open(rv_dreaming *dreaming, rv_error *err);
-/* Looks at what is resumed: RV_ERR_USAGE unless it is the run of this identity. If output.whole afterwards,
+/* Looks at what is resumed: RV_ERR_USAGE unless it is the run of output.identity. If output.whole afterwards,
  * `lines` holds all its records and nothing is left to do. */
-rv_status rv_output_recall(rv_dreaming *dreaming, const char *identity, rv_error *err);
+rv_status rv_output_recall(rv_dreaming *dreaming, rv_error *err);
 rv_status rv_output_begin(rv_dreaming *dreaming, rv_error *err);
 /* Everything has been written: puts a resumed run in its place, and removes the journal of a complete one. */
 rv_status rv_output_end(rv_dreaming *dreaming, uint64_t forward_tokens, bool complete,

@@ -92,11 +92,13 @@ typedef struct rv_chat_options {
 
     /* For endpoints. */
     const char *key;          /* NULL: from the environment */
-    const char *cache_folder; /* NULL: chat/ in the user's cache folder */
+    const char *cache_folder; /* NULL: the user's store */
     bool no_cache;
     double timeout; /* seconds for one answer */
     unsigned retries;
     double first_wait, longest_wait; /* between retries, in seconds */
+    rv_notice_fn notice;             /* of a store that was damaged; may be NULL */
+    void *notice_context;
 
     rv_progress_fn progress; /* may be NULL */
     void *progress_context;

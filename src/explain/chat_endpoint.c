@@ -389,7 +389,8 @@ rv_status rv_chat_open_endpoint(rv_chat **out, const char *place,
     if (status == RV_OK && !options->dry_run) {
         status = take_key(e, err);
         if (status == RV_OK && !options->no_cache)
-            status = rv_keep_open(&e->keep, options->cache_folder, err);
+            status = rv_keep_open(&e->keep, options->cache_folder, options->notice,
+                                  options->notice_context, err);
         if (status == RV_OK) status = rv_http_open(&e->http, err);
     }
     e->options.key = NULL;

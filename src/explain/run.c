@@ -120,6 +120,8 @@ static rv_status open_chat(rv_chat **out, rv_model_shelf *shelf, const char *pla
     options.key = o->key;
     options.cache_folder = o->cache_folder;
     options.no_cache = o->no_cache;
+    options.notice = o->notice;
+    options.notice_context = o->notice_context;
     options.timeout = o->timeout;
     options.retries = o->retries;
     options.progress = o->progress;

@@ -30,6 +30,8 @@ rv_status rv_shelf_model(rv_model **out, rv_model_shelf *shelf, const char *name
     params.threads = o->threads;
     params.progress = o->progress;
     params.progress_context = o->progress_context;
+    params.notice = o->notice;
+    params.notice_context = o->notice_context;
     RV_TRY(rv_subject_open(out, name, &params, err));
     shelf->models[shelf->count++] = *out;
     return RV_OK;

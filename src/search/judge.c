@@ -170,7 +170,7 @@ static rv_status read_losses(rv_search *s, rv_candidate *const *batch, const siz
                           .f = c->f,
                           .xe = scored ? sum / (double)scored : 0,
                           .latter = latter,
-                          .seen = 1};
+                          .seen = true};
         if (!isfinite(j.xe))
             return rv_fail(err, RV_ERR_NUMERIC,
                            "search: cross-entropy of a text: expected a finite number, found "
@@ -259,7 +259,7 @@ static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, si
     for (size_t k = 0; k < running; k++) {
         const rv_candidate *c = batch[e->running[k]];
         rv_judgement j = {
-            .key = key_of(c), .f = c->f, .xe = (double)NAN, .latter = (double)NAN, .seen = 1};
+            .key = key_of(c), .f = c->f, .xe = (double)NAN, .latter = (double)NAN, .seen = true};
         if (c->estimated) RV_TRY(rv_memo_add(&e->memo, j, err));
     }
     return RV_OK;
@@ -310,7 +310,7 @@ static rv_status find_pending(rv_search *s, const rv_candidate *candidates, size
         if (!repeat || s->params.as_published) s->work.forward += candidates[i].length;
         s->work.candidates += !repeat;
         if (repeat && (racing || !found || exact)) continue;
-        if (found) found->seen = 1; // answered from the journal of a run that was interrupted
+        if (found) found->seen = true; // answered from the journal of a run that was interrupted
         e->pending[(*pending)++] = i;
     }
     return RV_OK;

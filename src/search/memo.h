@@ -3,6 +3,7 @@
 #ifndef RV_SEARCH_MEMO_H
 #define RV_SEARCH_MEMO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -11,7 +12,7 @@
 typedef struct rv_judgement {
     uint64_t key; /* hash of the tokens; never 0 */
     double f, xe, latter;
-    uint64_t seen; /* in this run; else only in the journal of an earlier one */
+    bool seen; /* in this run; else only in the journal of an earlier one */
 } rv_judgement;
 
 typedef struct rv_memo {
@@ -19,12 +20,14 @@ typedef struct rv_memo {
     size_t capacity, count;
     FILE *journal; /* every new judgement is appended; NULL: none */
     const char *path;
+    uint64_t check; /* of the journal's last entry */
 } rv_memo;
 
 uint64_t rv_ids_hash(const int32_t *ids, size_t count);
 
-/* Reads the journal, if there is one, and goes on appending to it. path may be NULL. */
-rv_status rv_memo_open(rv_memo *memo, const char *path, rv_error *err);
+/* Reads the journal, if there is one, up to the first entry that is damaged, cut short or of another run, and goes on
+ * from there. path and run may be NULL. */
+rv_status rv_memo_open(rv_memo *memo, const char *path, const char *run, rv_error *err);
 rv_judgement *rv_memo_find(const rv_memo *memo, uint64_t key);
 rv_status rv_memo_add(rv_memo *memo, rv_judgement judgement, rv_error *err);
 /* Everything added so far is on its way to the disk. */

@@ -202,7 +202,7 @@ static rv_status new_engine(rv_search *s, size_t members, size_t children, rv_er
     RV_TRY(RV_NEW(e->lse, s->params.most, err));
     RV_TRY(RV_NEW(e->fresh, larger(members, 1), err));
     RV_TRY(note_allowed(&e->allowed, q, err));
-    RV_TRY(rv_memo_open(&e->memo, s->params.journal, err));
+    RV_TRY(rv_memo_open(&e->memo, s->params.journal, s->params.run, err));
     return new_members(s, members, err);
 }
 

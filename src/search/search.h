@@ -72,6 +72,7 @@ typedef struct rv_search_params {
     bool (*step)(void *context, const struct rv_search *search);
     void *context;
     const char *journal; /* file of what was already evaluated, for resuming; NULL: none */
+    const char *run;     /* what the run is known by: no other's journal is believed; or NULL */
 } rv_search_params;
 
 rv_search_params rv_search_params_default(void);

@@ -145,6 +145,8 @@ static rv_status fill(rv_model *m, const char *name, const rv_model_params *para
     m->encoding = params->special ? RV_ENCODE_SPECIAL : RV_ENCODE_PLAIN;
     m->progress = params->progress;
     m->progress_context = params->progress_context;
+    m->notice = params->notice;
+    m->notice_context = params->notice_context;
     m->threads = params->threads > 0 ? params->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
     const char *quantisation = rv_quantisation_name(m->checkpoint);
     m->quantisation = rv_strndup(quantisation, strlen(quantisation));
@@ -172,6 +174,7 @@ rv_status rv_subject_open(rv_model **out, const char *name, const rv_model_param
 void rv_model_close(rv_model *m)
 {
     if (!m) return;
+    rv_store_close(m->store);
     rv_transformer_free(m->transformer);
     rv_tokenizer_close(m->tokenizer);
     rv_checkpoint_close(m->checkpoint);
@@ -181,9 +184,4 @@ void rv_model_close(rv_model *m)
     free(m->format);
     free(m->quantisation);
     free(m);
-}
-
-rv_status rv_model_hash(rv_model *m, rv_error *err)
-{
-    return m->hash[0] ? RV_OK : rv_checkpoint_hash(m->checkpoint, m->hash, err);
 }

@@ -2,9 +2,11 @@
 #ifndef RV_SUBJECT_H
 #define RV_SUBJECT_H
 
+#include "base/text.h"
 #include "checkpoint/checkpoint.h"
 #include "model/transformer.h"
 #include "reverie/model.h"
+#include "store/store.h"
 #include "tokenizer/tokenizer.h"
 
 struct rv_model {
@@ -23,6 +25,10 @@ struct rv_model {
     unsigned encoding; /* flags for rv_tokenizer_encode of a user's text */
     rv_progress_fn progress;
     void *progress_context;
+    rv_notice_fn notice;
+    void *notice_context;
+    rv_store *store; /* NULL: not opened yet, or none can be had */
+    bool store_tried;
 };
 
 /* The first token of every prompt, by the user's choice or the tokenizer's configuration; -1: none.
@@ -62,5 +68,13 @@ rv_status rv_subject_generate(rv_generation *out, rv_model *model, const char *p
 
 /* Fills model->hash once. */
 rv_status rv_model_hash(rv_model *model, rv_error *err);
+
+/* What is kept between runs, opened when it is first asked for; NULL: none can be had, which is no failure. It belongs to
+ * the model. */
+rv_store *rv_model_store(rv_model *model);
+
+/* Appends to a question of the store everything about the model that decides its numbers: its weights, the files that
+ * configure it and its tokenizer, the kernels and the precision it runs in. */
+rv_status rv_model_question(rv_text *question, rv_model *model, rv_error *err);
 
 #endif

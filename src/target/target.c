@@ -37,6 +37,17 @@ void rv_target_release(rv_target *t)
     *t = (rv_target){0};
 }
 
+rv_status rv_target_identity(char out[RV_HASH_HEX], const rv_target *t, rv_error *err)
+{
+    rv_hash *hash;
+    RV_TRY(rv_hash_new(&hash, RV_SHA256, err));
+    rv_hash_add(hash, t->name, strlen(t->name));
+    if (t->kind->identify) t->kind->identify(hash, t);
+    rv_hash_finish(hash, out);
+    rv_hash_free(hash);
+    return RV_OK;
+}
+
 size_t rv_target_depth(const rv_target *t, const rv_config *c)
 {
     if (t->site.kind >= RV_SITE_LN_FINAL_SCALE) return c->layers + 1;

@@ -14,6 +14,7 @@
 #ifndef RV_TARGET_H
 #define RV_TARGET_H
 
+#include "base/hash.h"
 #include "model/pass.h"
 #include "tokenizer/tokenizer.h"
 
@@ -40,6 +41,9 @@ typedef struct rv_target {
 rv_status rv_target_parse(rv_target *out, const char *text, const rv_config *config,
                           const rv_tokenizer *tokenizer, rv_error *err);
 void rv_target_release(rv_target *target);
+
+/* SHA-256 of its name, and of the numbers of a file where it has some: what it is known by when that file changes. */
+rv_status rv_target_identity(char out[RV_HASH_HEX], const rv_target *target, rv_error *err);
 
 /* Blocks that must run before the value is there; layers + 1: the final norm too. */
 size_t rv_target_depth(const rv_target *target, const rv_config *config);

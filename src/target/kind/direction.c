@@ -119,6 +119,14 @@ static void seed(rv_tap taps[RV_TARGET_TAPS], real *out, const rv_target *t, con
     }
 }
 
+static void identify(rv_hash *hash, const rv_target *t)
+{
+    const direction *d = own(t);
+    const real *const parts[] = {d->vector, d->mean, d->scale};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (parts[i]) rv_hash_add(hash, parts[i], d->width * sizeof(real));
+}
+
 static rv_status output(real *out, bool *writes, const rv_target *t, const rv_transformer *m,
                         rv_error *err)
 {
@@ -136,5 +144,6 @@ const rv_target_kind rv_kind_direction = {
     .numbers = numbers,
     .values = values,
     .seed = seed,
+    .identify = identify,
     .output = output,
 };

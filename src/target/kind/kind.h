@@ -3,6 +3,7 @@
 #ifndef RV_TARGET_KIND_H
 #define RV_TARGET_KIND_H
 
+#include "base/hash.h"
 #include "target/target.h"
 
 enum { RV_TARGET_TAPS = 2 }; /* that a seed may take */
@@ -46,6 +47,8 @@ typedef struct rv_target_kind {
     void (*seed)(rv_tap taps[RV_TARGET_TAPS], real *seed, const rv_target *t,
                  const rv_climb *climb);
 
+    /* Adds to a digest what its name does not say: numbers from a file. NULL: the name says it all. */
+    void (*identify)(rv_hash *hash, const rv_target *t);
     /* The position at which it is read, where that is part of its name; NULL: it is not. */
     long (*position)(const rv_target *t);
     /* As rv_target_output; NULL: it writes nothing. */
