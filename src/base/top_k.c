@@ -42,3 +42,10 @@ size_t rv_top_k(int32_t *out, const real *score, size_t count, size_t k)
     }
     return held;
 }
+
+size_t rv_first_odd(const real *values, size_t count)
+{
+    size_t i = 0;
+    while (i < count && isfinite(values[i])) i++;
+    return i;
+}

@@ -11,4 +11,7 @@
  * Returns how many. */
 size_t rv_top_k(int32_t *out, const real *score, size_t count, size_t k);
 
+/* Index of the first that is infinite or no number; count: all are finite. */
+size_t rv_first_odd(const real *values, size_t count);
+
 #endif

@@ -222,7 +222,14 @@ static rv_status tally_target(scanner *s, size_t t, rv_error *err)
         if (s->phase == AGAIN) compare_glimpses(s, t, w, values + row);
         for (size_t i = s->options->skip; i < x->ends[w]; i++) {
             double f = (double)values[row + i];
-            if (!isfinite(f)) continue;
+            if (!isfinite(f) && rv_target_needs_keep(&s->targets[t])) continue; // no such entry
+            if (!isfinite(f))
+                return rv_fail(err, RV_ERR_NUMERIC,
+                               "%s: byte %llu: expected a finite value of %s, found %g; the "
+                               "weights may be damaged",
+                               s->windows.reader.corpus->files[x->files[w]],
+                               (unsigned long long)x->offsets[w * s->options->window + i],
+                               s->targets[t].name, f);
             if (s->phase != AGAIN) RV_TRY(tally_value(a, f, err));
             if (s->phase == SCREENING) {
                 glance(s, &s->seen[t][HIGH], 1, w, i, f);

@@ -162,6 +162,11 @@ static rv_status summarise(surveyor *s, rv_error *err)
         double mean = s->sum[n] / positions, variance = s->squares[n] / positions - mean * mean;
         out->mean[n] = mean;
         out->deviation[n] = variance > 0 ? sqrt(variance) : 0;
+        if (!isfinite(mean) || !isfinite(variance))
+            return rv_fail(err, RV_ERR_NUMERIC,
+                           "corpus: expected finite values of L%zu.N%zu, found others; the "
+                           "weights may be damaged",
+                           n / out->neurons, n % out->neurons);
     }
     return RV_OK;
 }

@@ -1,5 +1,6 @@
 /* How fluent windows of the dream's length are that are cut from the corpus at random: what "as fluent as text" means.
  * The same for every target, and therefore kept. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,12 @@ static rv_status measure(rv_dreaming *d, const rv_search_params *params, rv_erro
     for (size_t i = 0; i < found; i++)
         windows[i] = (rv_candidate){.ids = ids + i * n, .length = n, .parent = -1};
     RV_GOTO(rv_search_judge(judge, windows, found, err));
+    for (size_t i = 0; i < found; i++)
+        if (!isfinite(windows[i].xe))
+            RV_GOTO(rv_fail(err, RV_ERR_NUMERIC,
+                            "corpus: window %zu: expected a finite loss, found %g; the weights "
+                            "may be damaged",
+                            i, windows[i].xe));
     RV_GOTO(summarise(d, judge, windows, found, err));
 done:
     rv_search_free(judge);

@@ -19,7 +19,11 @@ static rv_status write_texts(rv_dreaming *d, rv_error *err)
                           .target = &d->target,
                           .deviation = 1,
                           .prefix = {d->prefix.items, d->bos >= 0}};
-    rv_search_params params = {.least = 1, .most = OWN_LENGTH, .threads = d->model->threads};
+    rv_search_params params = {.least = 1,
+                               .most = OWN_LENGTH,
+                               .threads = d->model->threads,
+                               .pulse = rv_dream_pulse,
+                               .context = d};
     rv_search *sampler = NULL;
     rv_text text = {0};
     int32_t *ids = NULL;

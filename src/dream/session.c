@@ -269,6 +269,16 @@ static rv_status learn_corpus(rv_dreaming *d, rv_error *err)
     return collect_starts(d, err);
 }
 
+bool rv_dream_pulse(void *context)
+{
+    rv_dreaming *d = context;
+    if (d->cancelled || !d->params->progress) return true;
+    rv_progress event = d->told;
+    if (!event.what) event = (rv_progress){.what = "judging the corpus"};
+    d->cancelled = !d->params->progress(d->params->progress_context, &event);
+    return !d->cancelled;
+}
+
 /* What random windows of the corpus cost, and what the strongest do as prompts of their own. */
 static rv_status judge_windows(rv_dreaming *d, rv_error *err)
 {
@@ -312,6 +322,8 @@ static bool on_step(void *context, const rv_search *search)
                          (double)search->params.budget};
     if (d->params->progress && !d->params->progress(d->params->progress_context, &event))
         d->cancelled = true;
+    d->told = event;
+    d->told.note = NULL;
     if (rv_record_trajectory(d, search, seconds_of(d), &d->record_error) != RV_OK)
         d->record_failed = true;
     return !d->cancelled && !d->record_failed;
@@ -361,6 +373,11 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
     RV_TRY(check_lengths(p, err));
     RV_TRY(fix_template(d, err));
     d->longest = longest_dream(d);
+    if (d->longest == 1 && d->prefix.count == 0)
+        return rv_fail(
+            err, RV_ERR_USAGE,
+            "dream length: expected at least 2 tokens where neither BOS nor a prefix "
+            "stands before them, found 1: a first token has no likelihood");
     RV_TRY(check_position(d, err));
     RV_TRY(forbid(d, err));
     RV_TRY(learn_corpus(d, err));
@@ -396,7 +413,9 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
                                           .as_published = p->as_published,
                                           .exact = p->exact,
                                           .memory = p->memory,
-                                          .threads = d->model->threads};
+                                          .threads = d->model->threads,
+                                          .pulse = rv_dream_pulse,
+                                          .context = d};
     // screening is not for the published search, which has none, nor where it is not faster
     rv_transformer *model = d->model->transformer;
     bool screening = !p->exact && !p->as_published;
@@ -429,6 +448,7 @@ static rv_status search(rv_dreaming *d, rv_search **out, rv_error *err)
     d->started = now();
     rv_status status = d->dreamer->run(*out, err);
     d->seconds = seconds_of(d);
+    if (status == RV_ERR_CANCELLED && d->cancelled) status = RV_OK;
     if (status != RV_OK || !d->record_failed) return status;
     return rv_fail(err, d->record_error.status, "%s", d->record_error.message);
 }

@@ -61,7 +61,8 @@ typedef struct rv_dreaming {
     rv_ids second_ids;
     rv_search_params search_params;
     double started, seconds;
-    bool narrow; /* children are judged in bf16 */
+    bool narrow;      /* children are judged in bf16 */
+    rv_progress told; /* the last step's, but for its note */
     bool cancelled, failed, record_failed;
     rv_error record_error;
     rv_dream_output output;
@@ -81,6 +82,9 @@ rv_status rv_dream_learn_fluency(rv_dreaming *dreaming, const rv_search_params *
 
 /* The corpus's sentences as the model reads them, from the disk if they were read before. */
 rv_status rv_dream_learn_sentences(rv_dreaming *dreaming, rv_error *err);
+
+/* rv_search_params' pulse, of a dreaming. Once it was cancelled, what was found is put in order undisturbed. */
+bool rv_dream_pulse(void *context);
 
 /* rv_problem's second_opinion: the candidate's text under params->fluency, in nats per candidate token. */
 rv_status rv_second_opinion(void *context, double *nll, const int32_t *ids, size_t count,

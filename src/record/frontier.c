@@ -146,7 +146,7 @@ size_t rv_choose_headline_by_byte(const rv_point *points, const double *per_byte
                 best = i;
         }
         if (best != RV_NOT_FOUND && points[best].activation > strongest) return best;
-        if (!(next <= median_per_byte)) break;
+        if (!(next <= median_per_byte) || isinf(next)) break; // nothing lies above the limit
         limit = next;
     }
     return best != RV_NOT_FOUND ? best : rv_choose_headline(points, n, median);

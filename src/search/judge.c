@@ -334,6 +334,7 @@ rv_status rv_search_race(rv_search *s, rv_candidate *candidates, size_t count,
             rows += own;
             e->batch[batch] = c;
         }
+        RV_TRY(rv_search_pulse(s, err));
         RV_TRY(judge_batch(s, e->batch, batch, asked, err));
     }
     for (size_t i = 0; i < count; i++) RV_TRY(settle(s, &candidates[i], e->keys[i], err));

@@ -117,8 +117,10 @@ rv_status rv_sample_texts(int32_t *ids, rv_search *s, size_t count, size_t lengt
     RV_GOTO(RV_NEW(caches, count, err));
     for (size_t k = 0; k < count; k++)
         RV_GOTO(rv_prefix_new(&caches[k], s->problem->model, length, err));
-    for (size_t at = 0; at < length; at++)
+    for (size_t at = 0; at < length; at++) {
+        RV_GOTO(rv_search_pulse(s, err));
         RV_GOTO(extend(s, pass, ids, caches, count, length, at, top_p, &random, err));
+    }
 done:
     for (size_t k = 0; caches && k < count; k++) rv_prefix_free(caches[k]);
     free(caches);

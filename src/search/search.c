@@ -7,6 +7,8 @@
 #include "base/memory.h"
 #include "search/engine.h"
 
+/* A search that has paid for nothing in so many steps has judged all that it can propose. */
+enum { IDLE_STEPS = 20 };
 enum { JUDGE_ROWS = 3072, LEAST_TABLES = 16 };
 static const size_t USUAL_MEMORY = (size_t)2 << 30;
 
@@ -286,13 +288,21 @@ rv_status rv_search_reserve(rv_search *s, size_t bytes, rv_error *err)
                    (all >> 20) + 1, s->params.most, most >> 20);
 }
 
+rv_status rv_search_pulse(const rv_search *s, rv_error *err)
+{
+    if (!s->params.pulse || s->params.pulse(s->params.context)) return RV_OK;
+    return rv_fail(err, RV_ERR_CANCELLED, "the search was cancelled");
+}
+
 bool rv_search_continue(rv_search *s)
 {
     s->step++;
     rv_error ignored;
     rv_memo_flush(&s->engine->memo, &ignored);
+    s->idle = s->work.forward > s->spent ? 0 : s->idle + 1;
+    s->spent = s->work.forward;
     if (s->params.step && !s->params.step(s->params.context, s)) return false;
-    return s->work.forward < s->params.budget;
+    return s->work.forward < s->params.budget && s->idle < IDLE_STEPS;
 }
 
 size_t rv_search_affords(const rv_search *s, size_t length)

@@ -70,7 +70,9 @@ typedef struct rv_search_params {
     int threads;
     /* Called between steps with the state; false stops. May be NULL. */
     bool (*step)(void *context, const struct rv_search *search);
-    void *context;
+    /* Asked within steps, often; false ends the work with RV_ERR_CANCELLED. May be NULL. */
+    bool (*pulse)(void *context);
+    void *context;       /* of both */
     const char *journal; /* file of what was already evaluated, for resuming; NULL: none */
     const char *run;     /* what the run is known by: no other's journal is believed; or NULL */
 } rv_search_params;
@@ -158,6 +160,8 @@ typedef struct rv_search {
     size_t member_count;      /* room for members */
     rv_member *members;
     uint32_t step;            /* counts iterations; names random streams */
+    uint32_t idle;            /* steps since forward tokens were last spent */
+    uint64_t spent;           /* forward tokens, at the last step */
     double seconds;           /* spent before a resumption */
     struct rv_engine *engine; /* passes, caches, memory: evaluate.c and expand.c */
 } rv_search;
@@ -228,6 +232,9 @@ rv_effects rv_search_effects(const rv_search *search, const rv_member *member, s
 /* One number of its nll. */
 double rv_search_token_nll(const rv_search *search, const rv_member *member, size_t i,
                            int32_t id);
+
+/* RV_ERR_CANCELLED where params.pulse says so: asked before every pass. */
+rv_status rv_search_pulse(const rv_search *search, rv_error *err);
 
 /* Ends a step: counts it, tells the caller. False: stop (budget spent, or asked to). */
 bool rv_search_continue(rv_search *search);

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/top_k.h"
 
 rv_status rv_sampler_new(rv_sampler *out, const rv_generate_params *p, size_t V, rv_error *err)
 {
@@ -87,7 +88,8 @@ static int32_t draw_likely(rv_sampler *s, const real *logits, double top, rv_ran
 int32_t rv_sample(rv_sampler *s, const real *logits, uint32_t step)
 {
     const rv_generate_params *p = s->params;
-    size_t V = s->vocabulary;
+    size_t V = s->vocabulary, odd = rv_first_odd(logits, V);
+    if (odd < V) return (int32_t)odd;
     int32_t best = likeliest(logits, V);
     if (p->temperature == 0) return best;
     double top = logits[best];

@@ -19,7 +19,8 @@ rv_status rv_sampler_new(rv_sampler *out, const rv_generate_params *params, size
 void rv_sampler_release(rv_sampler *sampler);
 
 /* A token by logits (V), for the step-th draw. Temperature first, then top_k, then top_p among what is
- * left, as in transformers. Where two are equally likely the smaller id counts as the likelier. */
+ * left, as in transformers. Where two are equally likely the smaller id counts as the likelier. The first token whose
+ * logit is not finite, if there is one. */
 int32_t rv_sample(rv_sampler *sampler, const real *logits, uint32_t step);
 
 #endif

@@ -63,6 +63,12 @@ rv_status rv_model_activations(rv_activations *out, rv_model *m, const char *nam
         RV_GOTO(rv_fail(err, RV_ERR_USAGE, "text: expected at least one token, found none"));
     RV_GOTO(RV_NEW(values, ids.count, err));
     RV_GOTO(look(values, m, &target, &ids, err));
+    for (size_t i = 0; i < ids.count && !rv_target_needs_keep(&target); i++)
+        if (!isfinite(values[i]))
+            RV_GOTO(rv_fail(err, RV_ERR_NUMERIC,
+                            "token %zu: expected a finite value of %s, found %g; the weights "
+                            "may be damaged",
+                            i, target.name, values[i]));
     RV_GOTO(rv_tokens_make(&out->tokens, m->tokenizer, ids.items, values, ids.count, m->bos,
                            m->bos_why, err));
     out->sign = (double)target.sign;
