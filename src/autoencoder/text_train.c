@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "autoencoder/text_step.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "ops/adamw.h"
@@ -31,13 +31,6 @@ rv_text_train_settings rv_text_train_settings_default(void)
                                     .cycle_weight = 0.1,
                                     .judge_every = 250,
                                     .threads = 1};
-}
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* ---- how it stands --------------------------------------------------------------------------- */
@@ -115,7 +108,7 @@ static bool report(rv_text_trainer *x)
 {
     const rv_text_train_settings *s = x->t.settings;
     if (!s->progress) return true;
-    double elapsed = seconds_now() - x->started;
+    double elapsed = rv_seconds() - x->started;
     const rv_text_curve *c = x->t.curve;
     char note[160];
     int used = snprintf(note, sizeof note, "loss %.3f", x->last_loss);
@@ -133,7 +126,7 @@ static rv_status save(rv_text_trainer *x, rv_error *err)
 {
     const rv_text_train_settings *s = x->t.settings;
     RV_TRY(rv_text_training_save(&x->t, err));
-    x->saved = seconds_now();
+    x->saved = rv_seconds();
     return s->saved ? s->saved(s->context, x->t.step, x->t.curve, err) : RV_OK;
 }
 
@@ -144,7 +137,7 @@ static rv_status run_all(rv_text_trainer *x, bool *done, rv_error *err)
     RV_TRY(rv_text_training_load(&x->t, &found, err));
     // Written at once, so that a full disk is met before the work and not after it.
     if (!found) RV_TRY(save(x, err));
-    x->started = x->saved = seconds_now();
+    x->started = x->saved = rv_seconds();
     x->began = x->t.step;
     while (x->t.step < s->steps) {
         if (!report(x)) {
@@ -153,11 +146,11 @@ static rv_status run_all(rv_text_trainer *x, bool *done, rv_error *err)
                            "stopped after %zu of %zu steps; the same command goes on",
                            x->t.step, s->steps);
         }
-        bool late = s->minutes > 0 && seconds_now() - x->started > 60 * s->minutes;
+        bool late = s->minutes > 0 && rv_seconds() - x->started > 60 * s->minutes;
         if (late || (s->stop && x->t.step >= s->stop)) break;
         RV_TRY(rv_text_step(x, err));
         if (x->t.step % s->judge_every == 0 || x->t.step == s->steps) RV_TRY(judge(x, err));
-        if (s->state && seconds_now() - x->saved > SAVE_SECONDS) RV_TRY(save(x, err));
+        if (s->state && rv_seconds() - x->saved > SAVE_SECONDS) RV_TRY(save(x, err));
     }
     report(x);
     *done = x->t.step == s->steps;

@@ -2,13 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "autoencoder/corpus.h"
 #include "autoencoder/open.h"
 #include "autoencoder/text_files.h"
 #include "autoencoder/text_train.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "report/plot.h"
@@ -286,13 +286,6 @@ static rv_status run(rv_autoencoder_training *out, job *j, rv_error *err)
     return report(out, j, err);
 }
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 rv_status rv_autoencoder_run_training(rv_autoencoder_training *out,
                                       const rv_autoencoder_train_params *params, rv_error *err)
 {
@@ -300,7 +293,7 @@ rv_status rv_autoencoder_run_training(rv_autoencoder_training *out,
     if (!params->model || !params->output || !params->site)
         return rv_fail(err, RV_ERR_USAGE,
                        "training: expected a model, a site and an output folder");
-    const double start = seconds_now();
+    const double start = rv_seconds();
     job *j;
     RV_TRY(RV_NEW(j, 1, err));
     j->params = params;
@@ -314,7 +307,7 @@ rv_status rv_autoencoder_run_training(rv_autoencoder_training *out,
     char *const owned[] = {j->corpus, j->weights, j->state, j->kept, j->plot, j->lines};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
     free(j);
-    out->seconds = seconds_now() - start;
+    out->seconds = rv_seconds() - start;
     return status;
 }
 

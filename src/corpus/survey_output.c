@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "subject/subject.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/output.h"
 #include "base/memory.h"
@@ -175,13 +175,6 @@ static rv_status summarise(rv_survey_summary *out, const rv_survey *s,
     return RV_OK;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 rv_status rv_survey_run(rv_survey_summary *out, rv_model *model, const rv_survey_params *p,
                         rv_error *err)
 {
@@ -205,10 +198,10 @@ rv_status rv_survey_run(rv_survey_summary *out, rv_model *model, const rv_survey
     if (p->output) RV_TRY(check_earlier(model, p, &options, err));
     if (options.narrow) RV_TRY(rv_transformer_narrow(model->transformer, err));
     rv_survey *survey;
-    double began = now();
+    double began = rv_seconds();
     RV_TRY(
         rv_survey_new(&survey, &corpus, model->transformer, model->tokenizer, &options, err));
-    double seconds = now() - began;
+    double seconds = rv_seconds() - began;
     rv_status status = RV_OK;
     if (p->output) status = write_survey(model, survey, p, &options, err);
     if (status == RV_OK) status = summarise(out, survey, p, options.narrow, seconds, err);

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "autoencoder/open.h"
 #include "corpus/ask.h"
 #include "corpus/pool.h"
 #include "dream/session.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "template/chat.h"
@@ -35,13 +35,6 @@ const char *rv_dream_method(size_t index, const char **summary)
         if (!(d = rv_dreamers[i])) return NULL;
     if (summary) *summary = d->summary;
     return d->name;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static rv_status encode(rv_ids *ids, const rv_model *m, const char *text, unsigned flags,
@@ -303,7 +296,7 @@ static rv_status judge_windows(rv_dreaming *d, rv_error *err)
 /* Spent on the search, before a resumption too. */
 static double seconds_of(const rv_dreaming *d)
 {
-    return d->output.before_seconds + now() - d->started;
+    return d->output.before_seconds + rv_seconds() - d->started;
 }
 
 static bool on_step(void *context, const rv_search *search)
@@ -445,7 +438,7 @@ static rv_status search(rv_dreaming *d, rv_search **out, rv_error *err)
         (rv_ids_view){d->prefix.items + (d->bos >= 0), d->prefix.count - (d->bos >= 0)};
     RV_TRY(rv_search_new(out, d->params->as_published ? &d->bare : &d->problem, &params,
                          d->dreamer->members, d->dreamer->children, err));
-    d->started = now();
+    d->started = rv_seconds();
     rv_status status = d->dreamer->run(*out, err);
     d->seconds = seconds_of(d);
     if (status == RV_ERR_CANCELLED && d->cancelled) status = RV_OK;

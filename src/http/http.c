@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/redact.h"
@@ -42,20 +43,13 @@ typedef struct call {
     char why[CURL_ERROR_SIZE];
 } call;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 rv_status rv_http_open(rv_http **out, rv_error *err)
 {
     *out = NULL;
     rv_http *http;
     RV_TRY(RV_NEW(http, 1, err));
     http->easy = curl_easy_init();
-    http->jitter = rv_random_stream((uint64_t)(now() * 1e9), (uint64_t)getpid(), 0);
+    http->jitter = rv_random_stream((uint64_t)(rv_seconds() * 1e9), (uint64_t)getpid(), 0);
     if (!http->easy) {
         free(http);
         return rv_fail_memory(err, 1);
@@ -151,8 +145,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 static bool tell(call *c, const char *note, double total)
 {
     const rv_http_request *request = c->request;
-    if (!request->progress || (!note && now() - c->told < 0.05)) return true;
-    c->told = now();
+    if (!request->progress || (!note && rv_seconds() - c->told < 0.05)) return true;
+    c->told = rv_seconds();
     const rv_progress event = {.what = request->what,
                                .unit = "bytes",
                                .note = note,
@@ -298,8 +292,8 @@ static double retry_delay(call *c, unsigned failures)
 static rv_status wait_before_retry(call *c, double seconds)
 {
     char note[80];
-    double until = now() + seconds, left;
-    while ((left = until - now()) > 0) {
+    double until = rv_seconds() + seconds, left;
+    while ((left = until - rv_seconds()) > 0) {
         snprintf(note, sizeof note, "trying again in %.0f s", ceil(left));
         if (!tell(c, note, 0)) return c->stopped;
         nanosleep(&(struct timespec){.tv_nsec = (long)(fmin(left, 0.1) * 1e9)}, NULL);

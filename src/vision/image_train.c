@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -257,13 +257,6 @@ static rv_status run(rv_image_training *out, job *j, rv_error *err)
     return status == RV_OK ? report(out, j, err) : status;
 }
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 rv_status rv_vision_train(rv_image_training *out, const rv_image_train_params *params,
                           rv_error *err)
 {
@@ -274,7 +267,7 @@ rv_status rv_vision_train(rv_image_training *out, const rv_image_train_params *p
     if (params->threads < 1 || params->threads > 1024)
         return rv_fail(err, RV_ERR_USAGE, "threads: expected 1 to 1024, found %d",
                        params->threads);
-    const double start = seconds_now();
+    const double start = rv_seconds();
     job *j;
     RV_TRY(RV_NEW(j, 1, err));
     j->params = params;
@@ -288,7 +281,7 @@ rv_status rv_vision_train(rv_image_training *out, const rv_image_train_params *p
     rv_images_release(&j->train);
     rv_images_release(&j->test);
     free(j);
-    out->seconds = seconds_now() - start;
+    out->seconds = rv_seconds() - start;
     return status;
 }
 
