@@ -16,7 +16,8 @@ PACKAGES := jansson libpcre2-8 libcurl libcrypto libpng zlib libutf8proc sqlite3
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 # memcpy of no bytes from nowhere is harmless (and allowed by C2y): nonnull-attribute would complain.
-SANITIZED := -fsanitize=$(SANITIZE) -fno-sanitize=nonnull-attribute -fno-sanitize-recover=all
+# RV_ASSERT (src/base/assert.h) costs users nothing: it is on under sanitizers, in the double build and in fuzzers.
+SANITIZED := -DRV_ASSERTIONS -fsanitize=$(SANITIZE) -fno-sanitize=nonnull-attribute -fno-sanitize-recover=all
 OPTIMISE := $(if $(SANITIZE),-O1 -g1 -fno-omit-frame-pointer $(SANITIZED),-O2 -g)
 KERNELS  := $(if $(SANITIZE),-O1,-O3) # at -O3 gcc takes minutes over sanitized kernels
 CFLAGS   += -std=c11 -D_GNU_SOURCE $(OPTIMISE) $(WARNINGS) -fPIC -fvisibility=hidden -fopenmp -MMD -MP \
@@ -86,7 +87,7 @@ $(BUILD)/float/%.o: %.c
 
 $(BUILD)/double/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -DRV_REAL_DOUBLE -c -o $@ $<
+	$(CC) $(CFLAGS) -DRV_REAL_DOUBLE -DRV_ASSERTIONS -c -o $@ $<
 
 # ---- tests -------------------------------------------------------------------------------------
 $(BUILD)/tests/%: $(BUILD)/float/tests/%.o $(LIBRARY)
@@ -190,7 +191,7 @@ FUZZ_SECONDS := 60
 
 $(BUILD)/clang/%.o: %.c
 	@mkdir -p $(@D)
-	clang $(filter-out -fopenmp -O2 -g,$(CFLAGS)) -g1 -O1 -DRV_REAL_DOUBLE -fsanitize=fuzzer-no-link $(FUZZ_FLAGS) -c -o $@ $<
+	clang $(filter-out -fopenmp -O2 -g,$(CFLAGS)) -g1 -O1 -DRV_REAL_DOUBLE -DRV_ASSERTIONS -fsanitize=fuzzer-no-link $(FUZZ_FLAGS) -c -o $@ $<
 
 $(BUILD)/clang/libreverie.a: $(call objects,clang,$(filter-out src/ops/cpu/%,$(LIBRARY_SOURCES)))
 	@rm -f $@; ar rcs $@ $^

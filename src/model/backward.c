@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/memory.h"
 #include "model/pass_internal.h"
 #include "model/unembed.h"
@@ -236,6 +237,7 @@ void rv_pass_backward(rv_pass *p, const real *weights, rv_gradients *gradients)
 {
     size_t layers = p->model->config.layers;
     long top = weights ? (long)layers : rv_highest_seed(p);
+    RV_ASSERT(p->options.keep && p->finished);
     zero(p->dstream, p->rows * p->model->config.width);
     if (top == (long)layers) {
         finish_backward(p, weights, gradients);

@@ -1,6 +1,7 @@
 /* The forward pass, block by block. Shapes in comments: (rows, numbers a row). */
 #include <string.h>
 
+#include "base/assert.h"
 #include "model/pass_internal.h"
 
 void rv_norm_forward(const rv_pass *p, real *out, real *mean, real *rstd, const real *x,
@@ -244,6 +245,8 @@ void rv_pass_neuron(rv_pass *p, real *post, size_t layer, size_t neuron)
     const rv_matrix *m = &p->model->blocks[layer].up;
     size_t W = m->width, linear = c->mlp_width + neuron;
     real *pre = p->panels, *up = c->gated ? pre + p->rows * W : NULL;
+    RV_ASSERT(p->options.select && !p->options.keep && !p->tap_count);
+    RV_ASSERT(!c->parallel_residual && layer < c->layers && neuron < c->mlp_width);
     rv_pass_forward(p, layer);
     begin_block(p, layer);
     p->midway = true;

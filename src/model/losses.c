@@ -1,6 +1,7 @@
 /* Unembedding: losses without ever storing the logits, and logits where they are asked for. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "model/pass_internal.h"
 #include "model/unembed.h"
 
@@ -96,6 +97,7 @@ void rv_pass_next_losses(rv_pass *p, real *nll)
 void rv_pass_logits(const rv_pass *p, real *logits, const size_t *rows, size_t count)
 {
     const rv_config *c = &p->model->config;
+    RV_ASSERT(p->finished && count <= p->options.rows);
     for (size_t i = 0; i < count; i++)
         memcpy(p->gathered + i * c->width, p->hidden + rows[i] * c->width,
                c->width * sizeof *p->hidden);

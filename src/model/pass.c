@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/memory.h"
 #include "model/pass_internal.h"
 
@@ -342,8 +343,11 @@ static void park(rv_pass *p)
 void rv_pass_select(rv_pass *p, const size_t *kept, const size_t *counts, size_t count)
 {
     size_t C = p->model->config.width, row = 0;
+    RV_ASSERT(p->options.select && !p->options.keep);
     if (!p->parked) park(p);
     for (size_t i = 0; i < count; i++) {
+        RV_ASSERT((i == 0 || kept[i] > kept[i - 1]) && counts[i] > 0);
+        RV_ASSERT(counts[i] <= p->parked_spans[kept[i]].count);
         memcpy(p->stream + row * C, p->parked_stream + p->parked_spans[kept[i]].row * C,
                counts[i] * C * sizeof *p->stream);
         p->selected[i] = p->parked[kept[i]];

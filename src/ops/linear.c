@@ -1,4 +1,5 @@
 /* Linear layer:  out[n,m] = sum_k x[n,k] W[m,k] + bias[m] */
+#include "base/assert.h"
 #include "ops/reference.h"
 
 void rv_panel_product(real *sum, const real *x, const rv_matrix *m, size_t panel)
@@ -16,6 +17,7 @@ void rv_linear_forward(real *out, size_t ldo, const real *x, size_t ldx, const r
 {
     (void)threads;
     real sum[RV_MAX_PANEL_WIDTH];
+    RV_ASSERT((N <= 1 || (ldo >= m->M && ldx >= m->K)) && m->width <= RV_MAX_PANEL_WIDTH);
     for (size_t n = 0; n < N; n++)
         for (size_t o = 0; o < m->M; o++) {
             size_t j = o % m->width;

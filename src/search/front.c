@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/memory.h"
 #include "record/frontier.h"
 #include "search/search.h"
@@ -23,6 +24,7 @@ bool rv_front_would_accept(const rv_front *front, double g, double xe, double xb
 rv_status rv_front_add(rv_front *front, const rv_candidate *c, rv_error *err)
 {
     size_t kept = 0;
+    RV_ASSERT(c->length > 0 && !c->estimated);
     int32_t *ids = malloc(c->length * sizeof *ids);
     if (!ids) return rv_fail_memory(err, c->length * sizeof *ids);
     memcpy(ids, c->ids, c->length * sizeof *ids);

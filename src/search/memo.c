@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/memory.h"
 
 /* splitmix64's last steps: one to one, so that two that differ stay different. */
@@ -52,6 +53,7 @@ static rv_status grow(rv_memo *m, rv_error *err)
 
 static rv_status insert(rv_memo *m, rv_judgement j, rv_error *err)
 {
+    RV_ASSERT(j.key != 0);
     if (2 * (m->count + 1) > m->capacity) RV_TRY(grow(m, err));
     rv_judgement *slot = slot_of(m, j.key);
     m->count += slot->key == 0;

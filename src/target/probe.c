@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/memory.h"
 #include "target/kind/kind.h"
 
@@ -68,6 +69,8 @@ rv_status rv_probe_new(rv_probe **out, const rv_transformer *m, const rv_target 
 {
     rv_probe *p;
     rv_pass_options o = options_for(m, targets, count, asked, climbs);
+    RV_ASSERT(count > 0 || !climbs);
+    RV_ASSERT(!o.narrow || !o.keep);
     *out = NULL;
     RV_TRY(RV_NEW(p, 1, err));
     p->targets = targets;
@@ -126,6 +129,7 @@ rv_status rv_probe_run(rv_probe *p, const rv_sequence *sequences, size_t count, 
 const real *rv_probe_values(rv_probe *p, size_t t)
 {
     const rv_target *target = &p->targets[t];
+    RV_ASSERT(t < p->count);
     if (!p->lean)
         target->kind->values(p->values, target, p->pass, p->tapped[t], p->end, p->logits);
     return p->values;
@@ -152,6 +156,7 @@ static void seed_target(rv_probe *p, rv_tap taps[RV_TARGET_TAPS], const real *we
 
 void rv_probe_backward(rv_probe *p, const real *weight, const real *losses)
 {
+    RV_ASSERT(p->seed);
     rv_tap *taps = p->owned + p->tap_count - SEED_TAPS;
     for (size_t i = 0; i < SEED_TAPS; i++) taps[i] = (rv_tap){.site = {RV_SITE_UNEMBED_IN, 0}};
     if (weight) seed_target(p, taps, weight);

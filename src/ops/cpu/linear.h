@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "ops/kernels.h"
 
 enum {
@@ -78,6 +79,7 @@ static void forward_task(float *out, size_t ldo, const float *x, size_t ldx, con
 static void linear_forward(float *out, size_t ldo, const float *x, size_t ldx,
                            const rv_matrix *m, size_t N, rv_epilogue epilogue, int threads)
 {
+    RV_ASSERT(m->width == PANEL && (N <= 1 || (ldo >= m->M && ldx >= m->K)));
     if (N == 0) return;
     size_t blocks = blocks_of(N, aliases(ldx) ? COPY_ROWS : ROW_BLOCK);
     size_t group = blocks * m->panels / (8 * (size_t)threads);
