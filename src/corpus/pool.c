@@ -1,6 +1,7 @@
 #include "corpus/pool.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -259,12 +260,13 @@ done:
 }
 
 void rv_sentence_pool_score(real *score, const rv_sentence_pool *p, const rv_transformer *m,
-                            int32_t id, double weight, double least)
+                            int32_t id, double weight, double least, int threads)
 {
     real *word = rv_alloc(p->width, sizeof *word);
     if (!word) return;
     rv_matrix_get_row(m->head, (size_t)id, word);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) \
+    num_threads(threads > 0 ? threads : omp_get_max_threads())
     for (size_t r = 0; r < p->row_count; r++) {
         const uint16_t *h = p->hidden + r * p->width;
         float dot[8] = {0}; // eight sums, which the compiler may take side by side

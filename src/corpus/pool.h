@@ -48,6 +48,6 @@ void rv_sentence_pool_free(rv_sentence_pool *pool); /* NULL is fine */
 /* score (row_count) += weight * log p(id | beginning), not below `least` each. */
 void rv_sentence_pool_score(real *score, const rv_sentence_pool *pool,
                             const rv_transformer *model, int32_t id, double weight,
-                            double least);
+                            double least, int threads);
 
 #endif

@@ -85,10 +85,11 @@ static rv_status behind_beginnings(rv_sentences *out, rv_sentence_search *d,
     int32_t best[BEHIND];
     size_t most = d->search->params.most, longest = most < LONGEST ? most : LONGEST;
     memset(score, 0, p->row_count * sizeof *score);
-    rv_sentence_pool_score(score, p, m, t->ids[0], 1, LEAST_LOG_P);
+    rv_sentence_pool_score(score, p, m, t->ids[0], 1, LEAST_LOG_P, d->search->params.threads);
     for (size_t i = 1; i < t->count && i < 4; i++)
         rv_sentence_pool_score(score, p, m, t->ids[i],
-                               LATER / (double)(t->count < 4 ? t->count - 1 : 3), LEAST_LOG_P);
+                               LATER / (double)(t->count < 4 ? t->count - 1 : 3), LEAST_LOG_P,
+                               d->search->params.threads);
     for (size_t r = 0; r < p->row_count; r++) {
         size_t n = p->rows[r] + 1 - p->first[p->owner[r]];
         if (n + t->count > longest) score[r] = -(real)INFINITY;
