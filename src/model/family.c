@@ -5,8 +5,9 @@
 #include <string.h>
 
 static const rv_family *const families[] = {
-    &rv_family_llama,  &rv_family_mistral, &rv_family_ministral, &rv_family_qwen2,    &rv_family_qwen3,
-    &rv_family_gemma2, &rv_family_gemma3, &rv_family_gpt2,    &rv_family_gpt_neox, &rv_family_gpt_neo,
+    &rv_family_llama,    &rv_family_mistral, &rv_family_ministral, &rv_family_qwen2,
+    &rv_family_qwen3,    &rv_family_gemma2,  &rv_family_gemma3,    &rv_family_gpt2,
+    &rv_family_gpt_neox, &rv_family_gpt_neo,
 };
 enum { FAMILIES = sizeof families / sizeof families[0] };
 

@@ -71,7 +71,8 @@ typedef struct rv_family {
 } rv_family;
 
 extern const rv_family rv_family_gpt2, rv_family_gpt_neo, rv_family_gpt_neox, rv_family_llama,
-    rv_family_mistral, rv_family_ministral, rv_family_qwen2, rv_family_qwen3, rv_family_gemma2, rv_family_gemma3;
+    rv_family_mistral, rv_family_ministral, rv_family_qwen2, rv_family_qwen3, rv_family_gemma2,
+    rv_family_gemma3;
 
 /* Finds the family of a checkpoint and fills source (borrowing from the checkpoint). */
 rv_status rv_family_of(const rv_family **out, rv_source *source,
