@@ -224,6 +224,9 @@ def vocabularies_may_differ_from_the_embedding(folder):
 
 def numbers_that_are_not_finite_are_told(folder):
     """Weights that are infinite or no number are refused; so is what overflows only on the way."""
+    corpus = os.path.join(folder, "letters.txt")
+    with open(corpus, "w", encoding="utf-8") as file:
+        file.write("abc abd bca cab dab\n" * 40)
     for value, code, words in ((float("inf"), 1, "model.norm.weight: number 3: expected a finite one, found inf"),
                                (float("nan"), 1, "model.norm.weight: number 3: expected a finite one, found nan"),
                                (3e38, 1, "finite")):
@@ -239,7 +242,7 @@ def numbers_that_are_not_finite_are_told(folder):
                 file.seek(8 + length + first + 12)
                 file.write(struct.pack("<f", value))
         for arguments in (("generate", model, "--text", "abc", "--no-chat"), ("score", model, "--text", "abc"),
-                          ("dream", model, "L0.N3", "--budget", "600", "--length", "5")):
+                          ("dream", model, "L0.N3", "--corpus", corpus, "--budget", "600", "--length", "5")):
             got, out, err = run(*arguments)
             check(got == code and words in err, f"{arguments} with {value}: exit {got}: {err}")
 
