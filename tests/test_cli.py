@@ -269,6 +269,14 @@ def chats_use_the_template(folder):
     check(plain["text"] == chat["text"] and not plain["chat"], "chat: as the rendered text")
     system = ask("generate", model, "--text", "hi", "--system", "be", "-n", "5")
     check(system["prompt_tokens"] > chat["prompt_tokens"], "chat: system message")
+    # A template that refuses the system's role gets its message in front of the user's.
+    refuses = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}{% endfor %}"
+    with open(os.path.join(model, "chat_template.jinja"), "w", encoding="utf-8") as file:
+        file.write(refuses + TEMPLATE)
+    folded = ask("generate", model, "--text", "hi", "--system", "be", "-n", "5")
+    whole = ask("generate", model, "--text", "be\n\nhi", "-n", "5")
+    check(folded["prompt_tokens"] == whole["prompt_tokens"] and folded["text"] == whole["text"],
+          "chat: a system message that the template refuses")
 
 
 def bytes_pass_through(folder):

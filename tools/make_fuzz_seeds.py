@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Inputs that fuzzing of config.json, target names, endpoints' answers, hub listings, NeuronRecords and Neuronpedia's
-files starts from: tests/fixtures/fuzz/{config,target,answer,listing,neuron_record,neuronpedia}/seed-*.
+"""Inputs that fuzzing starts from: tests/fixtures/fuzz/{config,target,answer,listing,neuron_record,neuronpedia,regex,
+tokenizer_config,chat_template}/seed-*.
 
     tools/make_fuzz_seeds.py && make fuzz
 
 A config is followed by a NUL and the smallest model.safetensors that it describes; an answer stands behind its address
-and a NUL; a listing before a NUL and an index of shards; the tables of an export have NULs between them. The other files
-in these folders were found by libFuzzer.
+and a NUL; a listing before a NUL and an index of shards; the tables of an export have NULs between them. Regular
+expressions, files beside tokenizers and templates come from the golden fixtures. The other files in these folders were
+found by libFuzzer.
 """
 import base64
 import gzip
@@ -244,7 +245,31 @@ def exchange_seeds():
     yield "neuronpedia", gzip.compress(table(TABLES[1]).encode(), mtime=0)[:40]
 
 
+def golden(name):
+    return json.loads((OUT.parent / name).read_text(encoding="utf-8"))
+
+
+def beside(case):
+    """The files of a case as fuzz/fuzz_tokenizer_config.c wants them."""
+    names = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"]
+    files = [json.dumps(case["files"][n], separators=(",", ":")) if case["files"].get(n) is not None else "" for n in names]
+    return ("v" if "vocab.json" in case["files"] else "") + "\0".join(files) + "\0"
+
+
+def from_fixtures():
+    regex = golden("regex.json")
+    patterns = list(regex["classes"]) + [p["pattern"] for p in regex["patterns"]]
+    yield "regex", (p.encode() for p in patterns[::2])
+    yield "tokenizer_config", (beside(c).encode() for c in golden("tokenizer_folders.json")["cases"][::2])
+    templates = [t for t, _ in golden("chat_templates/jinja.json") if t.startswith("{%") or "messages" in t or "format" in t]
+    yield "chat_template", (t.encode() for t in templates[::4])
+
+
 def main():
+    for folder, inputs in from_fixtures():
+        (OUT / folder).mkdir(parents=True, exist_ok=True)
+        for i, content in enumerate(inputs):
+            (OUT / folder / f"seed-{i:03}").write_bytes(content)
     folders = "config", "target", "answer", "listing", "neuron_record", "neuronpedia"
     for folder in folders:
         (OUT / folder).mkdir(parents=True, exist_ok=True)

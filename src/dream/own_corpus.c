@@ -18,7 +18,7 @@ static rv_status write_texts(rv_dreaming *d, rv_error *err)
                           .tokenizer = d->model->tokenizer,
                           .target = &d->target,
                           .deviation = 1,
-                          .prefix = {d->prefix.items, d->bos >= 0}};
+                          .prefix = {&d->corpus_bos, d->corpus_bos >= 0}};
     rv_search_params params = {.least = 1,
                                .most = OWN_LENGTH,
                                .threads = d->model->threads,

@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "template/chat.h"
 
 enum { STARTS = 64 };
 
@@ -35,85 +34,6 @@ const char *rv_dream_method(size_t index, const char **summary)
         if (!(d = rv_dreamers[i])) return NULL;
     if (summary) *summary = d->summary;
     return d->name;
-}
-
-static rv_status encode(rv_ids *ids, const rv_model *m, const char *text, unsigned flags,
-                        rv_error *err)
-{
-    return rv_tokenizer_encode(m->tokenizer, text, strlen(text), flags, ids, err);
-}
-
-/* Around a message of the model's chat template: what stands before and behind the content. */
-static rv_status chat_template(rv_dreaming *d, rv_text *prefix, rv_text *suffix, rv_error *err)
-{
-    static const char mark[] = "\x01reverie\x01";
-    rv_text whole = {0};
-    rv_chat_message message = {"user", mark};
-    rv_status status = rv_chat_render(d->model->tokenizer, &message, 1, true, &whole, err);
-    const char *at = status == RV_OK ? strstr(whole.bytes, mark) : NULL;
-    if (status == RV_OK && !at)
-        status = rv_fail(err, RV_ERR_UNSUPPORTED,
-                         "chat template: expected it to show the user's message unchanged");
-    if (status == RV_OK) {
-        rv_text_append(prefix, whole.bytes, (size_t)(at - whole.bytes));
-        rv_text_puts(suffix, at + sizeof mark - 1);
-    }
-    rv_text_release(&whole);
-    return status;
-}
-
-/* Appends the tokens of a piece of fixed text, which must say it again: else every dream would be lost on the way
- * through its text. A space that the tokenizer puts first is no difference. */
-static rv_status encode_fixed(rv_ids *out, const rv_dreaming *d, const char *text,
-                              const char *part, rv_error *err)
-{
-    const rv_model *m = d->model;
-    rv_ids ids = {0}, again = {0};
-    rv_text back = {0};
-    rv_status status;
-    RV_GOTO(encode(&ids, m, text, RV_ENCODE_SPECIAL, err));
-    RV_GOTO(rv_tokenizer_decode(m->tokenizer, ids.items, ids.count, false, &back, err));
-    rv_text_putc(&back, '\0');
-    if (back.failed) RV_GOTO(rv_fail_memory(err, back.length));
-    RV_GOTO(encode(&again, m, back.bytes, RV_ENCODE_SPECIAL, err));
-    bool same = again.count == ids.count && ids.count &&
-                memcmp(again.items, ids.items, ids.count * sizeof *ids.items) == 0 &&
-                strcmp(back.bytes + (*back.bytes == ' '), text + (*text == ' ')) == 0;
-    if (!same)
-        RV_GOTO(rv_fail(err, RV_ERR_USAGE,
-                        "template: %s: expected \"%.60s\" to come back from its tokens, found "
-                        "\"%.60s\"",
-                        part, text, back.bytes));
-    // A chat template may begin with the BOS that stands there already.
-    size_t first = out->count == 1 && ids.items[0] == d->bos;
-    for (size_t i = first; i < ids.count; i++) RV_GOTO(rv_ids_push(out, ids.items[i], err));
-done:
-    rv_ids_release(&ids);
-    rv_ids_release(&again);
-    rv_text_release(&back);
-    return status;
-}
-
-/* BOS and the fixed text around the dream. Dreams are scored after BOS or the document separator, so that the
- * first token counts too; --no-bos leaves it out. */
-static rv_status fix_template(rv_dreaming *d, rv_error *err)
-{
-    const rv_dream_params *p = d->params;
-    rv_text prefix = {0}, suffix = {0};
-    rv_status status = RV_OK;
-    if (p->prefix) rv_text_puts(&prefix, p->prefix);
-    if (p->suffix) rv_text_puts(&suffix, p->suffix);
-    if (p->chat) status = chat_template(d, &prefix, &suffix, err);
-    rv_dream_bos(&d->bos, &d->bos_why, d->model);
-    if (p->as_published) d->bos_why = "scored after it; the published search itself has none";
-    if (status == RV_OK && d->bos >= 0) status = rv_ids_push(&d->prefix, d->bos, err);
-    if (status == RV_OK && prefix.length)
-        status = encode_fixed(&d->prefix, d, prefix.bytes, "prefix", err);
-    if (status == RV_OK && suffix.length)
-        status = encode_fixed(&d->suffix, d, suffix.bytes, "suffix", err);
-    d->prefix_text = rv_text_take(&prefix);
-    d->suffix_text = rv_text_take(&suffix);
-    return status;
 }
 
 static bool contains(const char *bytes, size_t length, const char *part)
@@ -197,7 +117,8 @@ static rv_status collect_starts(rv_dreaming *d, rv_error *err)
     RV_TRY(RV_NEW(d->starts, p->prompt_count + hit_count, err));
     RV_TRY(RV_NEW(d->prompt_ids, p->prompt_count, err));
     for (size_t i = 0; i < p->prompt_count; i++) {
-        RV_TRY(encode(&d->prompt_ids[i], d->model, p->prompts[i], RV_ENCODE_PLAIN, err));
+        RV_TRY(rv_tokenizer_encode(d->model->tokenizer, p->prompts[i], strlen(p->prompts[i]),
+                                   RV_ENCODE_PLAIN, &d->prompt_ids[i], err));
         size_t count = d->prompt_ids[i].count;
         if (count < p->least || count > p->most)
             return rv_fail(err, RV_ERR_USAGE,
@@ -250,7 +171,7 @@ static rv_status learn_corpus(rv_dreaming *d, rv_error *err)
     options.context = p->most > 32 ? p->most : 32;
     options.top = STARTS;
     if (d->dreamer->sentences) options.after = RV_INDEX_AFTER;
-    options.bos = d->bos;
+    options.bos = d->corpus_bos;
     options.narrow = !p->exact;
     options.threads = d->model->threads;
     options.progress = p->progress;
@@ -364,7 +285,7 @@ static rv_status set_up(rv_dreaming *d, const char *target, rv_error *err)
                            d->model->tokenizer, err));
     RV_TRY(parse_position(&d->target, p->position, d->dreamer->sentences, err));
     RV_TRY(check_lengths(p, err));
-    RV_TRY(fix_template(d, err));
+    RV_TRY(rv_dream_fix_text(d, err));
     d->longest = longest_dream(d);
     if (d->longest == 1 && d->prefix.count == 0)
         return rv_fail(

@@ -37,7 +37,7 @@ typedef struct rv_dreaming {
     rv_ids prefix, suffix;
     size_t longest; /* tokens of a dream */
     char *prefix_text, *suffix_text;
-    int32_t bos;
+    int32_t bos, corpus_bos; /* before the text, and before texts of the corpus; -1: none */
     const char *bos_why;
     bool *forbidden;
     rv_corpus corpus;
@@ -114,5 +114,8 @@ rv_status rv_record_results(rv_dreaming *dreaming, rv_search *found, rv_error *e
 rv_status rv_describe_sentence(rv_dream_record *out, rv_arena *arena,
                                const rv_dreaming *dreaming, const rv_search *found,
                                const rv_sentence *sentence, rv_error *err);
+
+/* Fills bos, prefix and suffix from the params. */
+rv_status rv_dream_fix_text(rv_dreaming *d, rv_error *err);
 
 #endif

@@ -7,7 +7,7 @@
 #include "subject/sample.h"
 #include "subject/tokens.h"
 #include "base/memory.h"
-#include "template/chat.h"
+#include "template/conversation.h"
 
 enum { PIECE_ROWS = 512 };
 
@@ -48,7 +48,8 @@ static rv_status render(rv_text *out, const generating *g, const char *prompt, s
     if (!content) return rv_fail_memory(err, length);
     if (g->params->system) messages[count++] = (rv_chat_message){"system", g->params->system};
     messages[count++] = (rv_chat_message){"user", content};
-    rv_status status = rv_chat_render(g->model->tokenizer, messages, count, true, out, err);
+    rv_status status =
+        rv_conversation_render(g->model->tokenizer, messages, count, true, out, err);
     free(content);
     return status;
 }

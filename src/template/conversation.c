@@ -47,3 +47,21 @@ rv_status rv_conversation_fold(rv_conversation *out, const rv_chat_message *mess
     rv_text_release(&folded);
     return status;
 }
+
+rv_status rv_conversation_render(const rv_tokenizer *tok, const rv_chat_message *messages,
+                                 size_t count, bool add_generation_prompt, rv_text *out,
+                                 rv_error *err)
+{
+    rv_status status = rv_chat_render(tok, messages, count, add_generation_prompt, out, err);
+    bool system = false;
+    for (size_t i = 0; i < count; i++) system |= strcmp(messages[i].role, "system") == 0;
+    if (status == RV_OK || status == RV_ERR_MEMORY || !system) return status;
+    rv_conversation folded = {0};
+    rv_error second = {.message = ""};
+    if (rv_conversation_fold(&folded, messages, count, &second) == RV_OK &&
+        rv_chat_render(tok, folded.messages, folded.count, add_generation_prompt, out,
+                       &second) == RV_OK)
+        status = RV_OK;
+    rv_conversation_release(&folded);
+    return status; // with the first error: it says what the template thinks of the conversation
+}

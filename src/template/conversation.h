@@ -21,4 +21,9 @@ void rv_conversation_release(rv_conversation *conversation);
 rv_status rv_conversation_fold(rv_conversation *out, const rv_chat_message *messages,
                                size_t count, rv_error *err);
 
+/* As rv_chat_render; where the template refuses a system message, the conversation is folded. */
+rv_status rv_conversation_render(const rv_tokenizer *tok, const rv_chat_message *messages,
+                                 size_t count, bool add_generation_prompt, rv_text *out,
+                                 rv_error *err);
+
 #endif
