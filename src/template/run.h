@@ -99,7 +99,17 @@ rv_status jinja_apply_filter(jinja_run *run, jinja_value *out, jinja_string name
 rv_status jinja_apply_test(jinja_run *run, bool *out, jinja_string name,
                            const jinja_value *input, const jinja_arguments *arguments);
 
-/* object.name and object[key]; undefined where there is none. */
+/* ---- access.c -------------------------------------------------------------------------------- */
+
+/* A function of an object's, or a global one (self NULL). */
+rv_status jinja_bind(jinja_run *run, jinja_value *out, const jinja_builtin *builtin,
+                     const jinja_value *self);
+
+/* What a template's object.name is: jinja_attribute or, where there is none, the item. */
+rv_status jinja_member(jinja_run *run, jinja_value *out, const jinja_value *object,
+                       jinja_string name);
+
+/* getattr(object, name) and object[key]; undefined where there is none. */
 rv_status jinja_attribute(jinja_run *run, jinja_value *out, const jinja_value *object,
                           jinja_string name);
 rv_status jinja_item(jinja_run *run, jinja_value *out, const jinja_value *object,
@@ -135,7 +145,21 @@ rv_status jinja_percent(jinja_run *run, jinja_value *out, jinja_string format,
 rv_status jinja_format(jinja_run *run, jinja_value *out, jinja_string format,
                        const jinja_arguments *arguments);
 
-/* ---- strings.c ------------------------------------------------------------------------------- */
+/* ---- letters.c, strings.c ------------------------------------------------------------------------------- */
+
+rv_status jinja_string_case(jinja_run *run, jinja_value *out, const jinja_call *call);
+rv_status jinja_string_is(jinja_run *run, jinja_value *out, const jinja_call *call);
+rv_status jinja_string_is_case(jinja_run *run, jinja_value *out, const jinja_call *call);
+enum {
+    IS_ALPHA,
+    IS_DECIMAL,
+    IS_DIGIT,
+    IS_NUMERIC,
+    IS_ALNUM,
+    IS_SPACE,
+    IS_ASCII,
+    IS_IDENTIFIER
+}; /* variants of the second */
 
 size_t jinja_count_chars(jinja_string s);
 bool jinja_is_blank(unsigned c); /* white space as Python sees it */
