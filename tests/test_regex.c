@@ -184,6 +184,19 @@ static void test_harm(void **state)
         json_decref(pieces);
     }
     json_decref(json);
+    // Matches far behind the start of a search, and \\G, which asks where it began.
+    static const char *const far[] = {"b", "(?<=a{3})b", "\\Gb", "^b|b$", "(?=b)"};
+    text[3000] = 'b';
+    json = json_stringn(text, sizeof text);
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++) {
+        rv_error err;
+        json_t *pieces = cut(far[i], strlen(far[i]), json, RV_SPLIT_ISOLATED, &err);
+        assert_non_null(pieces);
+        static const size_t counts[] = {3, 3, 1, 1, 2};
+        assert_int_equal(json_array_size(pieces), counts[i]);
+        json_decref(pieces);
+    }
+    json_decref(json);
     char deep[3000];
     rv_regex *regex;
     rv_error err;

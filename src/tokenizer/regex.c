@@ -1,6 +1,7 @@
 #include "tokenizer/regex.h"
 
 #include <string.h>
+#include <time.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -11,17 +12,22 @@
 
 struct rv_regex {
     pcre2_code *code;
+    bool anchored; /* \G asks where a search began: it is not cut into slices */
 };
 
 struct rv_regex_scratch {
     pcre2_match_data *data;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
+    size_t searches;
+    double started; /* seconds of this thread */
 };
 
 enum {
     LIMIT_STEPS = 10 * 1000 * 1000, // of one match, and 16 more for every byte of the text
-    LIMIT_HEAP = 64 * 1024          // KiB
+    LIMIT_HEAP = 64 * 1024,         // KiB
+    LIMIT_SECONDS = 30,             // of all matches in a text, and one more for every megabyte
+    SLICE = 256                     // starts that are tried before the clock is looked at again
 };
 
 rv_status rv_regex_compile(rv_regex **out, const char *pattern, size_t length, rv_error *err)
@@ -49,8 +55,9 @@ rv_status rv_regex_compile(rv_regex **out, const char *pattern, size_t length, r
     PCRE2_SIZE offset;
     regex->code =
         pcre2_compile((PCRE2_SPTR)(translated.bytes ? translated.bytes : ""), translated.length,
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code,
-                      &offset, context);
+                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C |
+                          PCRE2_USE_OFFSET_LIMIT,
+                      &code, &offset, context);
     if (!regex->code) {
         char message[256] = "";
         pcre2_get_error_message(code, (PCRE2_UCHAR *)message, sizeof message);
@@ -58,6 +65,8 @@ rv_status rv_regex_compile(rv_regex **out, const char *pattern, size_t length, r
                          (int)(length < 200 ? length : 200), pattern, message);
         goto done;
     }
+    regex->anchored =
+        memmem(translated.bytes ? translated.bytes : "", translated.length, "\\G", 2);
     pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE); // without JIT it is slower, no more
     *out = regex;
     regex = NULL;
@@ -101,6 +110,13 @@ void rv_regex_scratch_free(rv_regex_scratch *scratch)
     free(scratch);
 }
 
+/* Where the character behind text[at] begins. */
+static size_t next_char(const char *text, size_t length, size_t at)
+{
+    for (at++; at < length && ((unsigned char)text[at] & 0xC0) == 0x80; at++) continue;
+    return at;
+}
+
 /* Compiled code has a small stack of its own; what needs more is interpreted. */
 static int match(const rv_regex *regex, rv_regex_scratch *scratch, const char *text,
                  size_t length, size_t at)
@@ -112,13 +128,34 @@ static int match(const rv_regex *regex, rv_regex_scratch *scratch, const char *t
                        PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, scratch->data, scratch->context);
 }
 
+/* A pattern may be slow on a text without any match being so. */
+static rv_status check_time(rv_regex_scratch *scratch, size_t length, rv_error *err)
+{
+    struct timespec t;
+    if (scratch->searches++ % 64) return RV_OK;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    if (scratch->searches == 1) scratch->started = now;
+    if (now - scratch->started <= LIMIT_SECONDS + 1e-6 * (double)length) return RV_OK;
+    return rv_fail(err, RV_ERR_UNSUPPORTED,
+                   "regular expression: it takes more than %d seconds on this text",
+                   LIMIT_SECONDS);
+}
+
 rv_status rv_regex_next(bool *found, const rv_regex *regex, rv_regex_scratch *scratch,
                         const char *text, size_t length, rv_regex_cursor *cursor, rv_error *err)
 {
     *found = false;
     pcre2_set_match_limit(scratch->context, (uint32_t)(LIMIT_STEPS + 16 * length));
     while (cursor->at <= length) {
+        size_t slice = regex->anchored ? length : cursor->at + SLICE;
+        RV_TRY(check_time(scratch, length, err));
+        pcre2_set_offset_limit(scratch->context, slice);
         int result = match(regex, scratch, text, length, cursor->at);
+        if (result == PCRE2_ERROR_NOMATCH && slice < length) {
+            cursor->at = next_char(text, length, slice);
+            continue;
+        }
         if (result == PCRE2_ERROR_NOMATCH) return RV_OK;
         if (result < 0) {
             char message[256] = "";
@@ -131,9 +168,7 @@ rv_status rv_regex_next(bool *found, const rv_regex *regex, rv_regex_scratch *sc
         cursor->end = offsets[1];
         if (cursor->end <= cursor->start && cursor->matched &&
             cursor->end == cursor->last_end) {
-            cursor->at++;
-            while (cursor->at < length && ((unsigned char)text[cursor->at] & 0xC0) == 0x80)
-                cursor->at++;
+            cursor->at = next_char(text, length, cursor->at);
             continue;
         }
         cursor->at = cursor->last_end = cursor->end;
