@@ -149,6 +149,7 @@ static void test_refusals(void **state)
         {")", "closes"},
         {"[a", "does not end"},
         {"[z-a]", "range"},
+        {"[a-", "early"},
         {"*a", "repetition"},
         {"a\\", "backslash"},
         {"(?<=a+)b", "lookbehind"},

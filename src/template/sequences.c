@@ -227,7 +227,7 @@ static jinja_arguments rest_of(const jinja_arguments *all, size_t skipped)
 {
     jinja_arguments rest = *all;
     if (skipped > rest.positional.count) skipped = rest.positional.count;
-    rest.positional.items += skipped;
+    if (skipped) rest.positional.items += skipped;
     rest.positional.count -= skipped;
     return rest;
 }

@@ -80,6 +80,7 @@ rv_status regex_take_char(regex_parser *p, unsigned *c, bool in_set)
 {
     static const char letters[] = "tnrfaev", values[] = "\t\n\r\f\a\x1B\v";
     size_t n;
+    if (p->at >= p->length) return fail(p, "it ends too early");
     if (peek(p, 0) != '\\') {
         *c = rv_char_at(p->pattern + p->at, &n);
         p->at += n;
