@@ -24,7 +24,7 @@ int main(int argc, char **argv)
            "forward tokens | seconds |\n"
            "|---|---:|---:|---:|---:|---:|---:|---:|\n");
     for (const rv_dreamer *const *d = rv_dreamers; *d; d++) {
-        if ((*d)->autoencoder) continue; // these models have none
+        if ((*d)->autoencoder || (*d)->sentences) continue; // these models have neither
         clock_t began = clock();
         printf("| %s", (*d)->name);
         for (size_t phrase = 0; phrase < TRUTH_PHRASES; phrase++) {
