@@ -45,7 +45,7 @@ TOOL     := $(BUILD)/reverie
 
 objects   = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all help dependencies test check check-real test-real test-page test-endpoint demo bench bench-known-truth bench-peers bench-dream bench-sentences bench-latent latent-page bench-explain train-autoencoder lint format install clean fuzz fuzzers
+.PHONY: all help dependencies test test-deep check check-real test-real test-page test-endpoint demo bench bench-known-truth bench-peers bench-dream bench-sentences bench-latent latent-page bench-explain train-autoencoder lint format install clean fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -113,6 +113,13 @@ $(BUILD)/examples/%: $(BUILD)/float/examples/%.o $(LIBRARY)
 
 check: $(PROGRAMS) $(TOOL) $(SHARED) $(EXAMPLES:%=$(BUILD)/%) ## run the tests without installing anything
 	@BUILD=$(BUILD) tests/run $(PROGRAMS) $(SCRIPTS)
+
+$(BUILD)/tests/failing.so: tests/failing.c
+	@mkdir -p $(@D)
+	$(CC) -O1 -shared -fPIC -o $@ $<
+
+test-deep: $(TOOL) $(BUILD)/tests/failing.so ## every allocation of every command fails once (long; NAMES="survey report")
+	@BUILD=$(BUILD) tests/failing_allocations.py --all $(NAMES)
 
 $(BUILD)/tests-real/%: $(BUILD)/float/tests/real/%.o $(LIBRARY)
 	@mkdir -p $(@D)

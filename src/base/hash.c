@@ -15,10 +15,10 @@ rv_status rv_hash_new(rv_hash **out, rv_hash_kind kind, rv_error *err)
     RV_TRY(RV_NEW(hash, 1, err));
     hash->kind = kind == RV_SHA1 ? EVP_sha1() : EVP_sha256();
     hash->context = EVP_MD_CTX_new();
+    // libcrypto knows both; what it may lack is memory
     if (!hash->context || !EVP_DigestInit_ex(hash->context, hash->kind, NULL)) {
         rv_hash_free(hash);
-        return rv_fail(err, RV_ERR_UNSUPPORTED, "libcrypto offers no %s",
-                       kind == RV_SHA1 ? "SHA-1" : "SHA-256");
+        return rv_fail_memory(err, sizeof *hash);
     }
     *out = hash;
     return RV_OK;

@@ -138,9 +138,11 @@ static json_t *field_to_json(put_state *state, const char *object, const rv_fiel
     const char *at = object + f->offset;
     const char *name;
     switch (f->kind) {
-    case RV_FIELD_NAME:
+    case RV_FIELD_NAME:;
         name = *(const char *const *)at;
-        return name ? rv_string_to_json(RV_STRING(name)) : NULL;
+        if (!name) return NULL;
+        json_t *string = rv_string_to_json(RV_STRING(name));
+        return string ? string : refuse(state, RV_ERR_MEMORY, f->key, "out of memory");
     case RV_FIELD_TEXT:
         return NULL; /* written by put_field */
     case RV_FIELD_NUMBER:
@@ -187,12 +189,12 @@ static bool put_field(put_state *state, json_t *json, const char *object, const 
     if (f->kind == RV_FIELD_TEXT) {
         rv_string s = *(const rv_string *)(object + f->offset);
         if (s.bytes && rv_text_to_json(json, f->key, s)) return true;
-        if (s.bytes) return refuse(state, RV_ERR_MEMORY, f->key, "does not fit into memory");
+        if (s.bytes) return refuse(state, RV_ERR_MEMORY, f->key, "out of memory");
     } else {
         json_t *value = field_to_json(state, object, f);
         if (value && json_object_set_new(json, f->key, value) == 0) return true;
         if (value || state->status != RV_OK)
-            return refuse(state, RV_ERR_MEMORY, f->key, "does not fit into memory");
+            return refuse(state, RV_ERR_MEMORY, f->key, "out of memory");
     }
     return !f->required || refuse(state, RV_ERR_USAGE, f->key, "is absent");
 }
@@ -208,7 +210,7 @@ static bool put_fields(put_state *state, json_t *json, const char *object,
 static json_t *struct_to_json(put_state *state, const char *object, const rv_struct *type)
 {
     json_t *json = json_object();
-    if (!json) return refuse(state, RV_ERR_MEMORY, "record", "does not fit into memory");
+    if (!json) return refuse(state, RV_ERR_MEMORY, "record", "out of memory");
     if (put_fields(state, json, object, type)) return json;
     json_decref(json);
     return NULL;
@@ -217,7 +219,7 @@ static json_t *struct_to_json(put_state *state, const char *object, const rv_str
 static json_t *record_to_json(const char *name, const void *record, const rv_struct *type,
                               rv_error *err)
 {
-    put_state state = {RV_OK, "record", "does not fit into memory"};
+    put_state state = {RV_OK, "record", "out of memory"};
     json_t *json = json_object();
     if (json && json_object_set_new(json, "type", json_string(name)) == 0 &&
         json_object_set_new(json, "v", json_integer(RV_RECORD_VERSION)) == 0 &&

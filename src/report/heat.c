@@ -60,6 +60,7 @@ void rv_put_fitting(rv_text *out, const char *bytes, size_t length, size_t colum
         rv_text one = {0};
         size_t n = put_one(&one, bytes + i, length - i), extra = rv_visible_width(bytes + i, n);
         if (width + extra <= columns) rv_text_append(out, one.bytes, one.length);
+        out->failed |= one.failed;
         rv_text_release(&one);
         if (width + extra > columns) break;
         width += extra;

@@ -44,7 +44,7 @@ rv_status rv_png_encode(rv_text *out, const unsigned char *pixels, size_t height
         put_chunk(out, "tEXt", "Software\0Reverie", sizeof "Software\0Reverie" - 1);
         rv_text_append(out, (char *)bytes + HEAD, room - HEAD);
     } else
-        status = rv_fail(err, RV_ERR_IO, "picture: %s", image.message);
+        status = rv_fail_memory(err, room); // to memory nothing else can fail
     free(bytes);
     return status;
 }
