@@ -209,6 +209,10 @@ class Explain(unittest.TestCase):
         code, _, err = self.explain("colours", "--records", self.records, "-o", path)
         self.assertEqual(code, 2)  # it is complete
         self.assertIn("the file exists", err)
+        code, _, err = self.explain("colours", "--records", self.records, "-o", path, "--force", "--scorers", "rating")
+        self.assertEqual(code, 0, err)
+        with open(path) as stream:
+            self.assertEqual(json.loads(stream.readline())["options"]["scorers"], "rating")
 
     def test_files_that_are_no_unfinished_explanation_are_left(self):
         for text in ("hello\n", '{"type":"run"}\n', json.dumps({"type": "end", "status": "interrupted"}) + "\n", "{"):

@@ -127,6 +127,7 @@ typedef struct rv_explain_params {
     void *progress_context;
     rv_notice_fn notice; /* of a store that was damaged, ...; may be NULL */
     void *notice_context;
+    bool force; /* replace whatever `output` holds */
 } rv_explain_params;
 
 RV_API rv_explain_params rv_explain_params_default(void);

@@ -171,7 +171,7 @@ static void print_prompt(void *context, const char *text)
 typedef struct asked {
     rv_explain_params o;
     string_list records, dreams, corpus, given;
-    bool json, force;
+    bool json;
     int64_t seed, candidates, revisions, per_split, shown, resamples, answer, extra, requests,
         tokens, corpus_tokens, retries, threads;
 } asked;
@@ -291,7 +291,7 @@ static int parse(asked *a, arguments *rest, const command *self, int argc, char 
          .written = RV_OUTPUT_RECORD},
         {"neuronpedia", 0, OPTION_OUTPUT, &o->write_neuronpedia, "DIR",
          "write Neuronpedia's import layout", .written = RV_OUTPUT_FOLDER},
-        FORCE_ROW(a->force),
+        FORCE_ROW(a->o.force),
         {"json", 0, OPTION_FLAG, &a->json, NULL,
          "print the records (docs/formats.md, \"Run records\")"},
         {0}};

@@ -250,7 +250,7 @@ static rv_status check_unfinished(char id[17], const char *path, rv_error *err)
     return unfinished ? RV_OK
                       : rv_fail(err, RV_ERR_USAGE,
                                 "%s: the file exists; expected a new one, or what the same "
-                                "question left when it was interrupted",
+                                "question left when it was interrupted (--force replaces it)",
                                 path);
 }
 
@@ -261,7 +261,7 @@ static rv_status check_output(explaining *e, rv_error *err)
     RV_TRY(check_place(o->output, err));
     RV_TRY(check_place(o->write_openai, err));
     RV_TRY(check_place(o->write_evidence, err));
-    return check_unfinished(e->unfinished, o->output, err);
+    return o->force ? RV_OK : check_unfinished(e->unfinished, o->output, err);
 }
 
 static rv_status check_question(const explaining *e, rv_error *err)
@@ -279,8 +279,8 @@ static rv_status write_output(const explaining *e, rv_error *err)
 {
     char id[17]; // somebody else may have written there meanwhile
     const char *path = e->options->output;
-    RV_TRY(check_unfinished(id, path, err));
-    if (id[0] && strcmp(id, e->unfinished) != 0)
+    if (!e->options->force) RV_TRY(check_unfinished(id, path, err));
+    if (!e->options->force && id[0] && strcmp(id, e->unfinished) != 0)
         return rv_fail(err, RV_ERR_USAGE, "%s: was written by another process meanwhile", path);
     return rv_output_write(path, e->out->records, strlen(e->out->records), err);
 }
