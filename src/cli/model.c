@@ -92,8 +92,8 @@ char *visible_token(const rv_token *token)
     rv_heat_token one = {token->text, token->length, NAN};
     rv_error err;
     char *out;
-    return rv_heat_line(&out, &one, 1, 0, 1, (rv_terminal){0}, &err) == RV_OK ? out
-                                                                              : strdup("?");
+    if (rv_heat_line(&out, &one, 1, 0, 1, (rv_terminal){0}, &err) != RV_OK) die_of_memory();
+    return out;
 }
 
 void put_bos(const rv_bos *bos)

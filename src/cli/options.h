@@ -197,7 +197,7 @@ void put_text(const char *bytes, size_t length, bool raw);
 /* Tokens as lines of text, each on a background as strong as sign * value / scale. */
 void put_heat(const rv_tokens *tokens, double sign, double scale);
 
-/* One token as it may be shown inside a line: malloc'ed, "?" where memory is short. */
+/* One token as it may be shown inside a line: malloc'ed. */
 char *visible_token(const rv_token *token);
 
 /* The command line as a shell would read it; malloc'ed. */
