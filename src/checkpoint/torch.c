@@ -365,11 +365,9 @@ static rv_status step(machine *m, unsigned char code, bool *done)
     case 't':
         return tuple_from_mark(m);
     case 0x85:
-        return make_tuple(m, 1);
     case 0x86:
-        return make_tuple(m, 2);
     case 0x87:
-        return make_tuple(m, 3);
+        return make_tuple(m, code - 0x84u);
     case 'Q': /* BINPERSID */
         return load_storage(m);
     case 'R':

@@ -73,6 +73,9 @@ typedef struct rv_dreaming {
 rv_status rv_dream_run(rv_dreams *out, rv_model *model, const char *target,
                        const rv_dream_params *params, rv_error *err);
 
+/* Checks what was asked for, learns the corpus, states problem and search_params. */
+rv_status rv_dream_set_up(rv_dreaming *dreaming, const char *target, rv_error *err);
+
 /* The corpus that the user gave, or one that the model writes itself, kept in the cache folder. */
 rv_status rv_own_corpus(rv_dreaming *dreaming, rv_error *err);
 
