@@ -66,6 +66,71 @@ static train_options options_of(const rv_autoencoder_train_params *p)
                            .language_model = p->language_model};
 }
 
+/* Rows of the options that shape the networks, and those that say how they learn. */
+#define SHAPE_ROWS(o)                                                                        \
+    {"Shape", .kind = OPTION_GROUP}, {"shortest",     0,   OPTION_INTEGER,                   \
+                                      &(o).shortest,  "N", "tokens of the shortest window",  \
+                                      .most = 1 << 20},                                      \
+        {"longest",      0, OPTION_INTEGER, &(o).longest, "N", "tokens of the longest",      \
+         .most = 1 << 20},                                                                   \
+        {"batch", 0, OPTION_INTEGER, &(o).batch, "N", "windows a step", .most = 1 << 20},    \
+        {"draws",        0, OPTION_INTEGER, &(o).draws, "N", "tokens drawn for the softmax", \
+         .most = 1 << 24},                                                                   \
+        {"width",        0, OPTION_INTEGER, &(o).width, "N", "of encoder and decoder",       \
+         .most = 1 << 20},                                                                   \
+        {"heads",        0, OPTION_INTEGER, &(o).heads, "N", "attention heads of both",      \
+         .most = 1 << 20},                                                                   \
+        {"layers", 0, OPTION_INTEGER, &(o).layers, "N", "of the decoder", .most = 1 << 20},  \
+        {"encoder-layers", 0, OPTION_INTEGER, &(o).encoder_layers, "N", "of the encoder",    \
+         .most = 1 << 20},                                                                   \
+        {"code", 0, OPTION_INTEGER, &(o).code, "N", "numbers of a slot", .most = 1 << 20},   \
+    {                                                                                        \
+        "slot-tokens", 0, OPTION_INTEGER, &(o).slot_tokens, "N", "tokens that share a slot", \
+            .most = 1 << 20                                                                  \
+    }
+#define LEARNING_ROWS(p, o)                                                                   \
+    {"Learning", .kind = OPTION_GROUP},                                                       \
+        {"noise",    0,   OPTION_NUMBER,                                                      \
+         &(p).noise, "S", "deviation added to the latent, whose own is 1",                    \
+         .most = 1e6},                                                                        \
+        {"corruption",    0,   OPTION_NUMBER,                                                 \
+         &(p).corruption, "P", "share of tokens the encoder sees wrongly",                    \
+         .most = 1},                                                                          \
+        {"dropout",    0,   OPTION_NUMBER,                                                    \
+         &(p).dropout, "P", "share of tokens hidden from the decoder",                        \
+         .most = 1},                                                                          \
+        {"replaced",                                                                          \
+         0,                                                                                   \
+         OPTION_NUMBER,                                                                       \
+         &(p).replaced,                                                                       \
+         "P",                                                                                 \
+         "share of tokens that become any of the vocabulary, so that rare ones are learned",  \
+         .most = 1},                                                                          \
+        {"shuffled",                                                                          \
+         0,                                                                                   \
+         OPTION_NUMBER,                                                                       \
+         &(p).shuffled,                                                                       \
+         "P",                                                                                 \
+         "share of texts that the encoder sees in another order than they are to be written " \
+         "in, "                                                                               \
+         "so that sentences only can be said",                                                \
+         .most = 1},                                                                          \
+        {"cycle",           0,   OPTION_NUMBER,                                               \
+         &(p).cycle_weight, "X", "weight of |enc(dec(z)) - z|^2, every fiftieth step",        \
+         .most = 1e6},                                                                        \
+        {"site-weight",    0,   OPTION_NUMBER,                                                \
+         &(p).site_weight, "X", "weight of the error at an inner site",                       \
+         .most = 1e6},                                                                        \
+        {"rate", 0, OPTION_NUMBER, &(p).rate, "R", "largest learning rate", .most = 1e3},     \
+        {"language-model",    0,    OPTION_FLAG,                                              \
+         &(o).language_model, NULL, "add what the model expects"},                            \
+        {"judge-every",    0,   OPTION_INTEGER,                                               \
+         &(o).judge_every, "N", "steps between points of the curve",                          \
+         .most = 1e12},                                                                       \
+    {                                                                                         \
+        "seed", 's', OPTION_INTEGER, &(o).seed, "N", "of everything that is drawn"            \
+    }
+
 static int run_train(const command *self, int argc, char **argv)
 {
     rv_autoencoder_train_params p = rv_autoencoder_train_params_default();
@@ -88,47 +153,8 @@ static int run_train(const command *self, int argc, char **argv)
          "stop after step N; the same command goes on (default: at the end)", .most = 1e12},
         {"tokens", 0, OPTION_INTEGER, &o.tokens, "N",
          "of corpus windows, learned from again and again", .most = 1e12},
-        {"Shape", .kind = OPTION_GROUP},
-        {"shortest", 0, OPTION_INTEGER, &o.shortest, "N", "tokens of the shortest window",
-         .most = 1 << 20},
-        {"longest", 0, OPTION_INTEGER, &o.longest, "N", "tokens of the longest",
-         .most = 1 << 20},
-        {"batch", 0, OPTION_INTEGER, &o.batch, "N", "windows a step", .most = 1 << 20},
-        {"draws", 0, OPTION_INTEGER, &o.draws, "N", "tokens drawn for the softmax",
-         .most = 1 << 24},
-        {"width", 0, OPTION_INTEGER, &o.width, "N", "of encoder and decoder", .most = 1 << 20},
-        {"heads", 0, OPTION_INTEGER, &o.heads, "N", "attention heads of both", .most = 1 << 20},
-        {"layers", 0, OPTION_INTEGER, &o.layers, "N", "of the decoder", .most = 1 << 20},
-        {"encoder-layers", 0, OPTION_INTEGER, &o.encoder_layers, "N", "of the encoder",
-         .most = 1 << 20},
-        {"code", 0, OPTION_INTEGER, &o.code, "N", "numbers of a slot", .most = 1 << 20},
-        {"slot-tokens", 0, OPTION_INTEGER, &o.slot_tokens, "N", "tokens that share a slot",
-         .most = 1 << 20},
-        {"Learning", .kind = OPTION_GROUP},
-        {"noise", 0, OPTION_NUMBER, &p.noise, "S",
-         "deviation added to the latent, whose own is 1", .most = 1e6},
-        {"corruption", 0, OPTION_NUMBER, &p.corruption, "P",
-         "share of tokens the encoder sees wrongly", .most = 1},
-        {"dropout", 0, OPTION_NUMBER, &p.dropout, "P",
-         "share of tokens hidden from the decoder", .most = 1},
-        {"replaced", 0, OPTION_NUMBER, &p.replaced, "P",
-         "share of tokens that become any of the vocabulary, so that rare ones are learned",
-         .most = 1},
-        {"shuffled", 0, OPTION_NUMBER, &p.shuffled, "P",
-         "share of texts that the encoder sees in another order than they are to be written "
-         "in, "
-         "so that sentences only can be said",
-         .most = 1},
-        {"cycle", 0, OPTION_NUMBER, &p.cycle_weight, "X",
-         "weight of |enc(dec(z)) - z|^2, every fiftieth step", .most = 1e6},
-        {"site-weight", 0, OPTION_NUMBER, &p.site_weight, "X",
-         "weight of the error at an inner site", .most = 1e6},
-        {"rate", 0, OPTION_NUMBER, &p.rate, "R", "largest learning rate", .most = 1e3},
-        {"language-model", 0, OPTION_FLAG, &o.language_model, NULL,
-         "add what the model expects"},
-        {"judge-every", 0, OPTION_INTEGER, &o.judge_every, "N",
-         "steps between points of the curve", .most = 1e12},
-        {"seed", 's', OPTION_INTEGER, &o.seed, "N", "of everything that is drawn"},
+        SHAPE_ROWS(o),
+        LEARNING_ROWS(p, o),
         {"Computing", .kind = OPTION_GROUP},
         THREADS_ROW(o.threads),
         {"Result", .kind = OPTION_GROUP},

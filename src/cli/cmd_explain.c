@@ -216,6 +216,67 @@ static void settle(asked *a)
     o->notice = show_notice;
 }
 
+/* Rows of the options that say how explanations are scored, and how much is asked. */
+#define SCORING_ROWS(a, o)                                                                \
+    {"How it is scored", .kind = OPTION_GROUP},                                           \
+        {"scorers",     0,      OPTION_STRING,                                            \
+         &(o)->scorers, "LIST", "of simulation,detection,fuzzing,rating (default: all)"}, \
+        {"written",     0,    OPTION_FLAG,                                                \
+         &(o)->written, NULL, "simulate as text, without log-probabilities"},             \
+        {"explanation", 'e',    OPTION_LIST,                                              \
+         &(a)->given,   "TEXT", "score this one, instead of asking; may be repeated"},    \
+        {"other",     0,      OPTION_STRING,                                              \
+         &(o)->other, "TEXT", "another neuron's explanation, scored beside it"},          \
+    {                                                                                     \
+        "baselines", 0, OPTION_FLAG, &(o)->baselines, NULL,                               \
+            "score the empty explanation and token lookup too"                            \
+    }
+#define AMOUNT_ROWS(a, o)                                                                        \
+    {"How much", .kind = OPTION_GROUP},                                                          \
+        {"candidates",                                                                           \
+         'n',                                                                                    \
+         OPTION_INTEGER,                                                                         \
+         &(a)->candidates,                                                                       \
+         "N",                                                                                    \
+         "explanations asked for (default: 5, or 0 beside --explanation)",                       \
+         .most = 1000},                                                                          \
+        {"revisions",                                                                            \
+         0,                                                                                      \
+         OPTION_INTEGER,                                                                         \
+         &(a)->revisions,                                                                        \
+         "N",                                                                                    \
+         "asked for in the second round, 0: none (default: 2, or 0 beside --explanation)",       \
+         .most = 1000},                                                                          \
+        {"per-split",     0,   OPTION_INTEGER,                                                   \
+         &(a)->per_split, "N", "records of each kind in each split (default: up to 5)",          \
+         .most = 1e6},                                                                           \
+        {"dreams-shown", 0, OPTION_INTEGER, &(a)->shown, "N", "at most", .most = 1e6},           \
+        {"temperature",      0,          OPTION_NUMBER, &(o)->temperature, "T",                  \
+         "of the explainer", .most = 1e6},                                                       \
+        {"answer-tokens",      0,          OPTION_INTEGER, &(a)->answer, "N",                    \
+         "for an explanation", .most = 1e6},                                                     \
+        {"extra-tokens", 0,   OPTION_INTEGER,                                                    \
+         &(a)->extra,    "N", "for every answer; models that reason first need thousands",       \
+         .most = 1e6},                                                                           \
+        {"seed",      's', OPTION_INTEGER, &(a)->seed, "N", "of everything that is drawn",       \
+         .most = 1e15},                                                                          \
+        {"resamples", 0, OPTION_INTEGER, &(a)->resamples, "N", "of the bootstrap", .most = 1e6}, \
+        {"budget-requests", 0,   OPTION_INTEGER,                                                 \
+         &(a)->requests,    "N", "stop after so many (default: no bound)"},                      \
+        {"budget-tokens", 0,   OPTION_INTEGER,                                                   \
+         &(a)->tokens,    "N", "stop before more are read and written (default: no bound)"},     \
+        {"dry-run",     0,    OPTION_FLAG,                                                       \
+         &(o)->dry_run, NULL, "print what would be asked, ask nothing"},                         \
+        {"no-cache",     0,    OPTION_FLAG,                                                      \
+         &(o)->no_cache, NULL, "neither use nor keep earlier answers"},                          \
+        {"timeout",      0,          OPTION_NUMBER,                                              \
+         &(o)->timeout,  "S",        "seconds for one answer",                                   \
+         .least = 0.001, .most = 1e6},                                                           \
+    {                                                                                            \
+        "retries", 0, OPTION_INTEGER, &(a)->retries, "N",                                        \
+            "after 429, 5xx and broken connections", .most = 1000                                \
+    }
+
 static int parse(asked *a, arguments *rest, const command *self, int argc, char **argv)
 {
     rv_explain_params *o = &a->o;
@@ -239,47 +300,8 @@ static int parse(asked *a, arguments *rest, const command *self, int argc, char 
          "promote"},
         {"show", 0, OPTION_STRING, &o->show, "WHAT",
          "to the explainer: corpus, dreams or both (default)"},
-        {"How it is scored", .kind = OPTION_GROUP},
-        {"scorers", 0, OPTION_STRING, &o->scorers, "LIST",
-         "of simulation,detection,fuzzing,rating (default: all)"},
-        {"written", 0, OPTION_FLAG, &o->written, NULL,
-         "simulate as text, without log-probabilities"},
-        {"explanation", 'e', OPTION_LIST, &a->given, "TEXT",
-         "score this one, instead of asking; may be repeated"},
-        {"other", 0, OPTION_STRING, &o->other, "TEXT",
-         "another neuron's explanation, scored beside it"},
-        {"baselines", 0, OPTION_FLAG, &o->baselines, NULL,
-         "score the empty explanation and token lookup too"},
-        {"How much", .kind = OPTION_GROUP},
-        {"candidates", 'n', OPTION_INTEGER, &a->candidates, "N",
-         "explanations asked for (default: 5, or 0 beside --explanation)", .most = 1000},
-        {"revisions", 0, OPTION_INTEGER, &a->revisions, "N",
-         "asked for in the second round, 0: none (default: 2, or 0 beside --explanation)",
-         .most = 1000},
-        {"per-split", 0, OPTION_INTEGER, &a->per_split, "N",
-         "records of each kind in each split (default: up to 5)", .most = 1e6},
-        {"dreams-shown", 0, OPTION_INTEGER, &a->shown, "N", "at most", .most = 1e6},
-        {"temperature", 0, OPTION_NUMBER, &o->temperature, "T", "of the explainer",
-         .most = 1e6},
-        {"answer-tokens", 0, OPTION_INTEGER, &a->answer, "N", "for an explanation",
-         .most = 1e6},
-        {"extra-tokens", 0, OPTION_INTEGER, &a->extra, "N",
-         "for every answer; models that reason first need thousands", .most = 1e6},
-        {"seed", 's', OPTION_INTEGER, &a->seed, "N", "of everything that is drawn",
-         .most = 1e15},
-        {"resamples", 0, OPTION_INTEGER, &a->resamples, "N", "of the bootstrap", .most = 1e6},
-        {"budget-requests", 0, OPTION_INTEGER, &a->requests, "N",
-         "stop after so many (default: no bound)"},
-        {"budget-tokens", 0, OPTION_INTEGER, &a->tokens, "N",
-         "stop before more are read and written (default: no bound)"},
-        {"dry-run", 0, OPTION_FLAG, &o->dry_run, NULL,
-         "print what would be asked, ask nothing"},
-        {"no-cache", 0, OPTION_FLAG, &o->no_cache, NULL,
-         "neither use nor keep earlier answers"},
-        {"timeout", 0, OPTION_NUMBER, &o->timeout, "S", "seconds for one answer",
-         .least = 0.001, .most = 1e6},
-        {"retries", 0, OPTION_INTEGER, &a->retries, "N",
-         "after 429, 5xx and broken connections", .most = 1000},
+        SCORING_ROWS(a, o),
+        AMOUNT_ROWS(a, o),
         THREADS_ROW(a->threads),
         {"Result", .kind = OPTION_GROUP},
         {"output", 'o', OPTION_OUTPUT, &o->output, "RUN",

@@ -162,6 +162,36 @@ static int check_gallery(const char *path, const arguments *rest, const option *
     return code;
 }
 
+static rv_status print_gallery(const rv_image_gallery *gallery, bool json, rv_error *err)
+{
+    char *lines = NULL;
+    rv_status status = json ? rv_image_gallery_json(&lines, gallery, err)
+                            : rv_image_gallery_text(&lines, gallery, err);
+    if (lines && json)
+        put_json(lines);
+    else if (lines)
+        put_text(lines, strlen(lines), false);
+    free(lines);
+    return status;
+}
+
+/* Where the pictures go. */
+#define GALLERY_ROWS(output, keep, force, json)                                \
+    {"Result", .kind = OPTION_GROUP},                                          \
+        {"output",  'o',    OPTION_STRING,                                     \
+         &(output), "PATH", "folder for all; or .html, .png, .jsonl for one"}, \
+        {"keep-neighbours",                                                    \
+         0,                                                                    \
+         OPTION_OUTPUT,                                                        \
+         &(keep),                                                              \
+         "DIR",                                                                \
+         "write the nearest images there, for use without --data",             \
+         .written = RV_OUTPUT_FOLDER},                                         \
+        FORCE_ROW(force),                                                      \
+    {                                                                          \
+        "json", 0, OPTION_FLAG, &(json), NULL, "print one JSON line a dream"   \
+    }
+
 static int run_dream(const command *self, int argc, char **argv)
 {
     rv_image_dream_params params = rv_image_dream_params_default();
@@ -187,13 +217,7 @@ static int run_dream(const command *self, int argc, char **argv)
         {"seed", 's', OPTION_INTEGER, &seed, "N", "seed of the starts"},
         {"threads", 't', OPTION_INTEGER, &threads, "N",
          "processors that are used (default: all, at most 8)", .most = 1024},
-        {"Result", .kind = OPTION_GROUP},
-        {"output", 'o', OPTION_STRING, &output, "PATH",
-         "folder for all; or .html, .png, .jsonl for one"},
-        {"keep-neighbours", 0, OPTION_OUTPUT, &keep, "DIR",
-         "write the nearest images there, for use without --data", .written = RV_OUTPUT_FOLDER},
-        FORCE_ROW(force),
-        {"json", 0, OPTION_FLAG, &json, NULL, "print one JSON line a dream"},
+        GALLERY_ROWS(output, keep, force, json),
         {0}};
     arguments rest;
     int code = options_parse(&rest, argc, argv, self, options);
@@ -216,14 +240,7 @@ static int run_dream(const command *self, int argc, char **argv)
     free(shipped);
     if (status != RV_OK) return fail(&err);
     end_progress();
-    char *lines = NULL;
-    status = json ? rv_image_gallery_json(&lines, &gallery, &err)
-                  : rv_image_gallery_text(&lines, &gallery, &err);
-    if (lines && json)
-        put_json(lines);
-    else if (lines)
-        put_text(lines, strlen(lines), false);
-    free(lines);
+    status = print_gallery(&gallery, json, &err);
     if (status == RV_OK && output) status = rv_image_gallery_write(&gallery, output, &err);
     if (status == RV_OK && keep)
         status = rv_image_gallery_keep_neighbours(&gallery, keep, &err);

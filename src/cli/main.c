@@ -10,24 +10,12 @@
 #include "commands.h"
 
 static const command *const commands[] = {
-    &command_info,
-    &command_tokenize,
-    &command_score,
-    &command_activations,
-    &command_generate,
-    &command_get,
-    &command_dream,
-    &command_compare,
-    &command_examples,
-    &command_survey,
-    &command_features,
-    &command_explain,
-    &command_report,
-    &command_image,
-    &command_autoencoder,
-    &command_store,
-    &command_version,
-    NULL,
+    &command_info,        &command_tokenize, &command_score,
+    &command_activations, &command_generate, &command_get,
+    &command_dream,       &command_compare,  &command_examples,
+    &command_survey,      &command_features, &command_explain,
+    &command_report,      &command_image,    &command_autoencoder,
+    &command_store,       &command_version,  NULL,
 };
 
 static void print_commands(FILE *stream)

@@ -7,7 +7,7 @@
 #include "ops/cpu/vector_math.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu/logsumexp.h"
-#include "ops/cpu/attention.h"
+#include "ops/cpu/attention_backward.h"
 #include "ops/cpu/norms.h"
 #include "ops/cpu/elementwise.h"
 #include "ops/cpu/cpu.h"
