@@ -141,6 +141,39 @@ static void only_the_same_run_is_resumed(void **state)
     free(before), free(after);
 }
 
+/* A set of kernels has last digits of its own: what one began another refuses to end, and says how. */
+static void a_run_goes_on_with_its_own_kernels(void **state)
+{
+    (void)state;
+    rv_dream_params p = usual(tiny_path("kernels.jsonl"));
+    p.resume = true;
+    p.exact = true;
+    interrupt("L1.N5", p, 2);
+    char *before = timeless_file(p.output), began[64], expected[160];
+    const char *kernels = strstr(before, "\"kernels\":");
+    assert_non_null(kernels);
+    assert_int_equal(sscanf(kernels, "\"kernels\":\"%63[^\"]\"", began), 1);
+    assert_int_equal(count_of(before, "\"precision\":\"float32\""), 1);
+    assert_int_equal(count_of(before, "\"compiler\":\""), 1);
+    rv_model_params with = rv_model_params_default();
+    with.threads = 1, with.kernels = strcmp(began, "reference") ? "reference" : "portable";
+    rv_model *other;
+    rv_dreams dreams;
+    rv_error err;
+    assert_int_equal(rv_model_open(&other, tiny_folder, &with, &err), RV_OK);
+    assert_int_equal(rv_dream(&dreams, other, "L1.N5", &p, &err), RV_ERR_USAGE);
+    snprintf(expected, sizeof expected, "began with the kernels \"%s\" (float32)", began);
+    assert_non_null(strstr(err.message, expected));
+    snprintf(expected, sizeof expected, "\"%s\" (float32); give --kernels %s", with.kernels,
+             began);
+    assert_non_null(strstr(err.message, expected));
+    rv_dreams_release(&dreams);
+    rv_model_close(other);
+    char *after = timeless_file(p.output);
+    assert_string_equal(before, after);
+    free(before), free(after), free(dream_with(model, "L1.N5", &p));
+}
+
 static void no_run_is_overwritten(void **state)
 {
     (void)state;
@@ -323,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_resumption_that_is_interrupted_early_loses_nothing),
         cmocka_unit_test(a_finished_dream_is_read_and_not_run_again),
         cmocka_unit_test(only_the_same_run_is_resumed),
+        cmocka_unit_test(a_run_goes_on_with_its_own_kernels),
         cmocka_unit_test(no_run_is_overwritten),
         cmocka_unit_test(what_is_no_run_is_left_alone),
         cmocka_unit_test(a_killed_run_leaves_what_the_next_one_needs),

@@ -30,9 +30,7 @@ static rv_status put_run(rv_text *out, rv_model *model, const rv_target *target,
     r.normalisation = (rv_normalisation_entry){stats->mean, stats->deviation,
                                                (double)target->sign, corpus, stats->positions};
     r.length = (rv_length_entry){o->context, o->context};
-    r.version = RV_VERSION_STRING;
-    r.threads = (uint64_t)model->threads;
-    r.kernels = model->transformer->kernels->name;
+    rv_describe_program(&r, model, stats->screened);
     r.started = started;
     RV_TRY(rv_run_identity(id, &r, err));
     r.id = id;

@@ -11,6 +11,7 @@
 #include "dream/session.h"
 #include "base/file.h"
 #include "record/run.h"
+#include "subject/describe.h"
 
 static const size_t FILE_LIMIT = (size_t)1 << 30;
 
@@ -54,9 +55,41 @@ rv_status rv_output_open(rv_dreaming *d, rv_error *err)
     return rv_record_writer_open(&o->earlier, o->path, true, err); // for its lock
 }
 
-static rv_status look_at(rv_dream_output *o, const rv_run *run, rv_error *err)
+static bool differ(const char *was, const char *is)
 {
+    return was && is && strcmp(was, is) != 0;
+}
+
+/* Numbers of other kernels are others in their last digits, and a search that goes on from them is neither run. */
+static rv_status check_kernels(const rv_dreaming *d, const rv_run_record *was, rv_error *err)
+{
+    const rv_target *t = &d->target;
+    if (differ(was->target.name, t->name) || was->target.sign != (double)t->sign ||
+        differ(was->method, d->dreamer->name) || differ(was->model.hash, d->model->hash) ||
+        was->seed != d->params->seed || was->budget != d->params->budget)
+        return RV_OK; // another run, which is told as such
+    rv_run_record is;
+    rv_describe_program(&is, d->model, rv_dream_screens(d));
+    if (differ(was->kernels, is.kernels))
+        return rv_fail(err, RV_ERR_USAGE,
+                       "%s: this run began with the kernels \"%s\" (%s) and would go on with "
+                       "\"%s\" (%s); give --kernels %s, or name another file",
+                       d->output.path, was->kernels, was->precision ? was->precision : "?",
+                       is.kernels, is.precision, was->kernels);
+    if (differ(was->precision, is.precision))
+        return rv_fail(err, RV_ERR_USAGE,
+                       "%s: this run began with the precision \"%s\" and would go on with "
+                       "\"%s\"; give or leave out --exact as it did, on a processor like its "
+                       "own, or name another file",
+                       d->output.path, was->precision, is.precision);
+    return RV_OK;
+}
+
+static rv_status look_at(rv_dreaming *d, const rv_run *run, rv_error *err)
+{
+    rv_dream_output *o = &d->output;
     const rv_run_record *about = &run->about;
+    RV_TRY(check_kernels(d, about, err));
     if (!about->id || strcmp(about->id, o->identity) != 0)
         return rv_fail(err, RV_ERR_USAGE,
                        "%s: holds another run (%s by %s, seed %llu, %llu forward tokens, or "
@@ -81,7 +114,7 @@ rv_status rv_output_recall(rv_dreaming *d, rv_error *err)
     if (!o->before) return RV_OK;
     rv_runs runs = {0};
     rv_status status = rv_runs_parse(&runs, o->before, o->before_length, o->path, err);
-    if (status == RV_OK) status = look_at(o, &runs.items[0], err);
+    if (status == RV_OK) status = look_at(d, &runs.items[0], err);
     rv_runs_release(&runs);
     if (status == RV_OK && o->whole) rv_text_append(&d->lines, o->before, o->before_length);
     return status;

@@ -36,12 +36,11 @@ static json_t *texts_json(const char *const *texts, size_t count)
 static rv_status put_options(char **out, const rv_dreaming *d, rv_error *err)
 {
     const rv_dream_params *p = d->params;
-    json_t *json =
-        json_pack("{s:b, s:b, s:b, s:f, s:o, s:o, s:I}", "as_published", (int)p->as_published,
-                  "exact", (int)p->exact, "narrow", (int)d->narrow, "repetition", p->repetition,
-                  "prompts", texts_json(p->prompts, p->prompt_count), "forbidden",
-                  texts_json(p->forbidden, p->forbidden_count), "corpus_tokens",
-                  (json_int_t)p->corpus_tokens);
+    json_t *json = json_pack("{s:b, s:b, s:f, s:o, s:o, s:I}", "as_published",
+                             (int)p->as_published, "exact", (int)p->exact, "repetition",
+                             p->repetition, "prompts", texts_json(p->prompts, p->prompt_count),
+                             "forbidden", texts_json(p->forbidden, p->forbidden_count),
+                             "corpus_tokens", (json_int_t)p->corpus_tokens);
     if (json && d->autoencoder) {
         char site[RV_SITE_NAME_MAX];
         rv_site_name(site, d->autoencoder->config.site);
@@ -51,6 +50,11 @@ static rv_status put_options(char **out, const rv_dreaming *d, rv_error *err)
     *out = json ? json_dumps(json, JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);
     return *out ? RV_OK : rv_fail_memory(err, 0);
+}
+
+bool rv_dream_screens(const rv_dreaming *d)
+{
+    return d->narrow || d->stats->screened;
 }
 
 static rv_status fill_run(rv_run_record *out, run_texts *texts, rv_dreaming *d, rv_error *err)
@@ -77,9 +81,7 @@ static rv_status fill_run(rv_run_record *out, run_texts *texts, rv_dreaming *d, 
         (rv_normalisation_entry){d->stats->mean, d->stats->deviation, (double)d->target.sign,
                                  d->corpus_name, d->stats->positions};
     r.length = (rv_length_entry){p->least, p->most};
-    r.version = RV_VERSION_STRING;
-    r.threads = (uint64_t)d->model->threads;
-    r.kernels = d->model->transformer->kernels->name;
+    rv_describe_program(&r, d->model, rv_dream_screens(d));
     r.started = texts->started;
     RV_TRY(rv_run_identity(texts->id, &r, err));
     r.id = texts->id;

@@ -106,6 +106,8 @@ void rv_output_release(rv_dream_output *output);
 
 /* Names the run by all that decides what it will find; once the corpus is known. */
 rv_status rv_record_identity(char out[17], rv_dreaming *dreaming, rv_error *err);
+/* Whether bf16 decides what is looked at, in the search or in the corpus. */
+bool rv_dream_screens(const rv_dreaming *dreaming);
 /* Writes the run record, quantiles, examples and windows. */
 rv_status rv_record_open(rv_dreaming *dreaming, rv_error *err);
 rv_status rv_record_trajectory(rv_dreaming *dreaming, const rv_search *search, double seconds,

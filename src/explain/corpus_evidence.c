@@ -218,6 +218,7 @@ rv_status rv_gather_corpus(rv_evidence *out, rv_model *m, const rv_target *targe
     options.progress = o->progress;
     options.progress_context = o->progress_context;
     RV_TRY(rv_corpus_ask(&stats, &corpus, m, target, 1, &options, err));
+    out->screened = stats->screened;
     out->mean = stats->mean;
     out->variance = stats->deviation * stats->deviation;
     out->skewness = stats->skewness;

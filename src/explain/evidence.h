@@ -64,6 +64,7 @@ typedef struct rv_evidence {
     rv_activation_records dreams; /* strongest first */
     rv_minimal_pairs pairs;
     rv_token_weights promoted, suppressed;     /* at the logits, by the output direction */
+    bool screened;                             /* the corpus was read in bf16 first */
     double mean, variance, skewness, kurtosis; /* of the activation on the corpus; may be NaN */
 } rv_evidence;
 

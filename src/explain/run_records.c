@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "http/url.h"
 #include "record/writer.h"
+#include "subject/describe.h"
 
 static rv_model_entry describe(const explaining *e)
 {
@@ -100,6 +101,8 @@ static rv_status put_run(rv_text *lines, const explaining *e, rv_error *err)
     r.command = command.bytes;
     r.budget = e->options->budget_tokens;
     r.started = started;
+    rv_model *m = e->gathered.model;
+    if (m) rv_describe_program(&r, m, e->gathered.evidence.screened);
     r.id = id;
     status = rv_put_run(lines, &r, err);
 done:

@@ -275,7 +275,8 @@ rv_status rv_run_identity(char out[17], const rv_run_record *record, rv_error *e
 {
     rv_run_record what = *record;
     what.id = "";
-    what.target.written = what.command = what.kernels = what.started = NULL;
+    what.target.written = what.command = what.started = NULL;
+    what.compiler = what.kernels = NULL;
     what.model.path = NULL;
     if (what.model.hash) what.model.name = "";
     what.threads = 0;

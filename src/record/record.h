@@ -96,10 +96,12 @@ typedef struct rv_run_record {
     rv_template_entry template;
     rv_normalisation_entry normalisation;
     rv_length_entry length;
-    const char *version; /* of Reverie */
+    const char *version;  /* of Reverie */
+    const char *compiler; /* of Reverie: "gcc 12.2.0" */
     uint64_t threads;
-    const char *kernels; /* "avx512", "portable", ... */
-    const char *started; /* ISO 8601, UTC */
+    const char *kernels;   /* "avx512", "portable", ... */
+    const char *precision; /* "float32"; "bf16 to screen, float32 to judge" */
+    const char *started;   /* ISO 8601, UTC */
 } rv_run_record;
 
 /* A dream with another token in one place. */
@@ -319,7 +321,7 @@ RV_RECORDS(X)
 #undef X
 
 /* 16 hex digits over all that decides what a run will find: target, method, seed, budget,
- * options, models, tokenizer, BOS, template, normalisation, length. Not threads, not time. */
+ * options, models, tokenizer, BOS, template, normalisation, length, precision. Not kernels, threads, time. */
 rv_status rv_run_identity(char out[17], const rv_run_record *record, rv_error *err);
 
 #endif

@@ -61,7 +61,8 @@ STRUCT(rv_run_record, rv_run, NEED(rv_run_record, NAME, id), MAY(rv_run_record, 
        OBJECT(rv_run_record, false, bos, bos), OBJECT(rv_run_record, false, template, template),
        OBJECT(rv_run_record, false, normalisation, normalisation),
        OBJECT(rv_run_record, false, length, length), MAY(rv_run_record, NAME, version),
-       MAY(rv_run_record, COUNT, threads), MAY(rv_run_record, NAME, kernels),
+       MAY(rv_run_record, NAME, compiler), MAY(rv_run_record, COUNT, threads),
+       MAY(rv_run_record, NAME, kernels), MAY(rv_run_record, NAME, precision),
        MAY(rv_run_record, NAME, started));
 
 static STRUCT(rv_swap_entry, swap, NEED(rv_swap_entry, COUNT, at), NEED(rv_swap_entry, ID, id),

@@ -501,7 +501,7 @@ function facts(run) {
         ["length", run.length && (run.length.least === run.length.most ? `${run.length.most} tokens` : `${run.length.least} to ${run.length.most} tokens`)],
         ["spent", run.end && `${count(run.end.forward_tokens)} forward and ${count(run.end.backward_tokens || 0)} backward tokens` +
             (typeof run.end.seconds === "number" ? `, ${number(run.end.seconds, 1)} s` : "") + `, ${shown(run.end.status)}`],
-        ["made with", ["Reverie " + (run.version || "?"), run.kernels, run.threads && plural(run.threads, "thread")].filter(Boolean).map(shown).join(", ")],
+        ["made with", ["Reverie " + (run.version || "?"), run.compiler, run.kernels, run.precision, run.threads && plural(run.threads, "thread")].filter(Boolean).map(shown).join(", ")],
         ["started", run.started && shown(run.started)],
     ];
     return el("dl.facts", null, rows.filter(([, v]) => v).flatMap(([k, v]) => [el("dt", null, k), el("dd", null, v)]));

@@ -94,6 +94,17 @@ static void put_dream(const page *p, const char *label, const rv_dream_record *d
     put_quiet(p, &line);
 }
 
+/* Those of a run whose numbers differ in their last digits from the first run's; NULL: none. */
+static const char *other_kernels(const rv_story *story)
+{
+    const char *first = story->run->about.kernels;
+    for (size_t r = 0; first && r < story->run_count; r++) {
+        const char *kernels = story->runs[r]->about.kernels;
+        if (kernels && strcmp(kernels, first) != 0) return kernels;
+    }
+    return NULL;
+}
+
 static void put_head(const page *p, const rv_story *story)
 {
     const rv_run_record *about = &story->run->about;
@@ -115,6 +126,13 @@ static void put_head(const page *p, const rv_story *story)
                        about->normalisation.sign < 0 ? "-" : "",
                        about->normalisation.mean * about->normalisation.sign < 0 ? "+" : "-",
                        fabs(about->normalisation.mean), about->normalisation.deviation);
+    const char *other = other_kernels(story);
+    if (other) {
+        rv_text_puts(&line, "  kernels differ: ");
+        put_name(&line, about->kernels);
+        rv_text_puts(&line, ", ");
+        put_name(&line, other);
+    }
     put_quiet(p, &line);
     rv_text_putc(p->out, '\n');
 }

@@ -17,6 +17,21 @@ rv_model_entry rv_describe_model(rv_model *m, rv_error *err)
                             .parameters = rv_config_parameters(&m->transformer->config)};
 }
 
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
+void rv_describe_program(rv_run_record *run, const rv_model *m, bool screened)
+{
+    run->version = RV_VERSION_STRING;
+    run->compiler = COMPILER;
+    run->threads = (uint64_t)m->threads;
+    run->kernels = m->transformer->kernels->name;
+    run->precision = screened ? "bf16 to screen, float32 to judge" : "float32";
+}
+
 rv_string rv_token_text(const rv_model *m, int32_t id)
 {
     size_t length = 0;
