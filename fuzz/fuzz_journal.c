@@ -1,10 +1,7 @@
 /* A journal of a search: what is not as it was written ends it, and it can be gone on with. */
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "fuzz.h"
+#include "file.h"
 #include "search/memo.h"
 
 enum { HEAD = 8, ENTRY = 40 };
@@ -21,14 +18,12 @@ static size_t count_entries(const char *path)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char path[64];
+    char path[FUZZ_PATH];
     rv_memo memo;
     rv_error err = {.message = ""};
     struct stat info;
-    snprintf(path, sizeof path, "%s/reverie-fuzz-journal-%d",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
-    FILE *file = fopen(path, "wb");
-    FUZZ_REQUIRE(file && fwrite(data, 1, size, file) == size && fclose(file) == 0);
+    fuzz_path(path, "journal");
+    fuzz_write(path, data, size);
     rv_status status = rv_memo_open(&memo, path, "run", &err);
     FUZZ_REQUIRE(status == RV_OK || (status == RV_ERR_FORMAT && err.message[0]));
     if (status == RV_OK) {

@@ -4,39 +4,11 @@
 
 #include "base/memory.h"
 #include "fuzz.h"
+#include "model.h"
 #include "target/probe.h"
 #include "tokenizer/internal.h"
 
-enum { ROWS = 4, LAYERS = 3 };
-
-static rv_transformer *new_model(bool gated)
-{
-    static rv_config c;
-    rv_transformer *model;
-    c = (rv_config){.family = gated ? "llama" : "gpt2",
-                    .vocabulary = 6,
-                    .context = 8,
-                    .layers = LAYERS,
-                    .width = 6,
-                    .heads = 3,
-                    .kv_heads = gated ? 1 : 3,
-                    .head_size = 2,
-                    .mlp_width = 8,
-                    .norm = gated ? RV_NORM_RMS : RV_NORM_LAYER,
-                    .norm_eps = 1e-5,
-                    .learned_positions = !gated,
-                    .rotary_size = gated ? 2 : 0,
-                    .rope = {{.theta = 1e4}},
-                    .activation = gated ? RV_ACT_SILU : RV_ACT_GELU_TANH,
-                    .gated = gated,
-                    .tied = true,
-                    .embedding_scale = 1};
-    for (size_t l = 0; l < LAYERS; l++) c.layer[l].score_scale = 0.7;
-    rv_error err;
-    FUZZ_REQUIRE(rv_transformer_new(&model, &c, NULL, &err) == RV_OK);
-    FUZZ_REQUIRE(rv_transformer_randomise(model, 1, &err) == RV_OK);
-    return model;
-}
+enum { ROWS = 4 };
 
 static void climb(const rv_target *target, const rv_transformer *model)
 {

@@ -137,20 +137,59 @@ static void a_template_that_does_not_come_back_is_refused(void **state)
     free(records);
 }
 
+/* The file of a direction whose tensors are `number` at each of 24 places; names ends with NULL. */
+static void write_direction(const char *file, const char *const *names, float number)
+{
+    char bytes[8 + 512 + 3 * 24 * sizeof(float)] = {0}, *header = bytes + 8;
+    size_t count = 0;
+    int used = snprintf(header, 512, "{");
+    for (; names[count]; count++)
+        used += snprintf(header + used, 512 - (size_t)used,
+                         "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[24],"
+                         "\"data_offsets\":[%zu,%zu]}",
+                         count ? "," : "", names[count], 96 * count, 96 * (count + 1));
+    used += snprintf(header + used, 512 - (size_t)used, "}");
+    memcpy(bytes, &(uint16_t){(uint16_t)used}, 2);
+    for (size_t i = 0; i < 24 * count; i++)
+        memcpy(header + used + i * sizeof number, &number, sizeof number);
+    tiny_write(file, bytes, 8 + (size_t)used + 96 * count);
+}
+
 /* A target that never changes has no scale to dream on. */
 static void a_constant_target_is_refused(void **state)
 {
     (void)state;
-    char file[8 + 128 + 24 * sizeof(float)] = {0}, target[200];
-    int header = snprintf(file + 8, 128,
-                          "{\"vector\":{\"dtype\":\"F32\",\"shape\":[24],"
-                          "\"data_offsets\":[0,96]}}");
-    file[0] = (char)header; // the vector is all zeros
-    tiny_write("zero.safetensors", file, 8 + (size_t)header + 24 * sizeof(float));
+    char target[200];
+    write_direction("zero.safetensors", (const char *const[]){"vector", NULL}, 0);
     snprintf(target, sizeof target, "direction:%s@blocks.0.hook_resid_post",
              tiny_path("zero.safetensors"));
     rv_dream_params p = usual(tiny_path("refused.jsonl"));
     refused(target, &p, RV_ERR_USAGE, "its deviation on the corpus is 0: it is constant there");
+}
+
+static void spoilt_directions_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *names[4];
+        float number;
+        rv_status status;
+        const char *message;
+    } cases[] = {
+        {{"vector"}, INFINITY, RV_ERR_NUMERIC, "tensor vector: number 0 is not finite"},
+        {{"vector"}, NAN, RV_ERR_NUMERIC, "tensor vector: number 0 is not finite"},
+        {{"vector", "mean", "std"}, 0, RV_ERR_NUMERIC, "tensor std: number 0: expected a pos"},
+        {{"vector", "mean", "std"}, -1, RV_ERR_NUMERIC, "tensor std: number 0: expected a pos"},
+        {{"vector", "mean"}, 1, RV_ERR_FORMAT, "tensor std: expected 24 numbers, found 0"},
+        {{"vector", "std"}, 1, RV_ERR_FORMAT, "tensor mean: expected 24 numbers, found 0"}};
+    char target[200];
+    rv_dream_params p = usual(tiny_path("refused.jsonl"));
+    snprintf(target, sizeof target, "direction:%s@blocks.0.hook_resid_post",
+             tiny_path("spoilt.safetensors"));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        write_direction("spoilt.safetensors", cases[i].names, cases[i].number);
+        refused(target, &p, cases[i].status, cases[i].message);
+    }
 }
 
 int main(void)
@@ -161,6 +200,7 @@ int main(void)
         cmocka_unit_test(texts_that_cannot_be_used_are_explained),
         cmocka_unit_test(a_template_that_does_not_come_back_is_refused),
         cmocka_unit_test(a_constant_target_is_refused),
+        cmocka_unit_test(spoilt_directions_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Inputs that fuzzing starts from: tests/fixtures/fuzz/{config,target,answer,listing,neuron_record,neuronpedia,regex,
-tokenizer_config,chat_template}/seed-*.
+tokenizer_config,chat_template,idx,image_networks,image_state,text_autoencoder,text_state,direction}/seed-*.
 
     tools/make_fuzz_seeds.py && make fuzz
 
@@ -10,8 +10,11 @@ expressions, files beside tokenizers and templates come from the golden fixtures
 found by libFuzzer.
 """
 import base64
+import collections
 import gzip
+import itertools
 import json
+import math
 import pathlib
 import random
 import struct
@@ -20,10 +23,10 @@ OUT = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "f
 V, C, H, D, F, P = 5, 4, 2, 2, 6, 8  # vocabulary, width, heads, head size, MLP, positions
 
 
-def safetensors(shapes):
-    header, data, draw = {}, b"", random.Random(1)
+def safetensors(shapes, metadata=None):
+    header, data, draw = {"__metadata__": metadata} if metadata else {}, b"", random.Random(1)
     for name, shape in shapes.items():
-        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        count = math.prod(shape)
         values = struct.pack(f"<{count}e", *(draw.gauss(0, 0.5) for _ in range(count)))
         header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
         data += values
@@ -245,6 +248,94 @@ def exchange_seeds():
     yield "neuronpedia", gzip.compress(table(TABLES[1]).encode(), mtime=0)[:40]
 
 
+def idx(shape, elements):
+    return struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape) + bytes(elements)
+
+
+def pair(images, labels):
+    return struct.pack("<I", len(images)) + images + labels
+
+
+def idx_seeds():
+    images, labels = idx([2, 28, 28], [i % 256 for i in range(2 * 784)]), idx([2], [3, 9])
+    yield from (idx([3], [1, 2, 3]), idx([2, 3], range(6)), idx([2, 1, 2], range(4)), idx([0], []), idx([4, 0, 7], []))
+    yield from (idx([5], [1, 2, 3]), idx([1], [1, 2]), idx([2**32 - 1] * 3, [1]), idx([2**32 - 1], [1]), b"\0\0\x0d\1\0\0\0\1", b"")
+    packed = gzip.compress(idx([3], [1, 2, 3]), mtime=0)
+    yield from (packed, packed[:-1], packed[:-8], packed[:12], packed + b"x", packed[:-5] + b"x" + packed[-4:])
+    yield from (pair(gzip.compress(images, mtime=0), labels), pair(gzip.compress(images, mtime=0), idx([2], [3, 10])))
+    yield from (pair(gzip.compress(images, mtime=0), idx([1], [3])), pair(idx([0, 28, 28], []), idx([0], [])))
+
+
+CLASSIFIER = {"classifier.conv1.weight": [2, 3, 3, 1], "classifier.conv1.bias": [2], "classifier.norm1.weight": [2],
+              "classifier.norm1.bias": [2], "classifier.dense1.weight": [10, 2], "classifier.dense1.bias": [10]}
+AUTOENCODER = {"encoder.dense1.weight": [2, 1], "encoder.dense1.bias": [2], "decoder.dense1.weight": [196, 1],
+               "decoder.dense1.bias": [196]}
+
+
+def image_network_seeds():
+    yield safetensors(CLASSIFIER, {"classifier.network": "28x28x1 conv2/2 norm2 relu maxpool silu average dense10"})
+    yield safetensors(AUTOENCODER, {"encoder.network": "28x28x1 average dense2", "decoder.network": "1x1x1 dense14x14x1 upsample",
+                                    "code_norms": json.dumps([i / 100 for i in range(101)])})
+    for network in ("28x28x1 dense4096x4096x4096", "1024x1024x4 conv4096", "28x28x1 norm0", "28x28x1", "x conv1",
+                    "28x28x4 shuffle average dense10", "28x28x1" + " relu" * 65, "1x1x1 maxpool", "28x28x1 conv16/3"):
+        yield safetensors(CLASSIFIER, {"classifier.network": network})
+
+
+def state_seeds(sums, curves):
+    rows = [(step, "0.5", curve) for step, curve in curves]
+    rows += [(step, "0.5", "[]") for step in ("", "-1", "99", "1x")] + [("0", total, "[]") for total in ("nan", "1e999", "x")]
+    rows.append(("0", "0.5", "{"))
+    for step, total, curve in rows:
+        yield "".join(text + "\0" for text in [step] + [total] * sums + [curve]).encode() + b"-" + struct.pack("<3f", 0.5, 2, 3)
+    step, curve = curves[0]
+    good = "".join(text + "\0" for text in [step] + ["0.5"] * sums + [curve]).encode()
+    yield from (good, good + b"b", good + b"-" + struct.pack("<2f", -1, 0), good + b"-" + struct.pack("<2f", 1e38, 0))
+
+
+IMAGE_CURVES = [(str(step), json.dumps({key: [0.5] * n for key in ("train_loss", "loss", "accuracy")}))
+                for step, n in ((3, 1), (0, 0), (6, 3), (3, 3))] + [("2", '{"train_loss":["a"],"loss":[1],"accuracy":[null]}'), ("0", "[]")]
+TEXT_CURVES = [("9", "[[4,1.5,0.5,1.25,1.0,0.5,0.25],[8,1,0,1,1,1,1]]"), ("0", "[]"), ("3", "[[4,1,0,1,1,1,1]]"),
+               ("9", "[[8,1,0,1,1,1,1],[4,1,0,1,1,1,1]]"), ("9", "[[4,1]]"), ("9", "[7]"), ("9", '[["4",1,0,1,1,1,1]]'), ("9", "{}"), ("9", "[[-4,1,0,1,1,1,1]]")]
+
+
+def text_autoencoder_seeds():
+    width, tokens, slots, per_slot, code, subject, hidden = 4, 4, 2, 2, 4, 6, 32
+    shapes = {"in": [width, subject], "in_expect": [width, subject], "in_position": [tokens, width], "slot": [slots, width],
+              "in_bind": [per_slot, width], "code": [code, width], "from_code": [width, code], "slot_position": [slots, width],
+              "bind": [per_slot, width], "token": [width, subject], "expect": [width, subject], "position": [tokens, width],
+              "start": [1, width], "mask": [1, width], "out": [subject, width], "site_mean": [subject]}
+    for side in "encoder", "decoder":
+        block = f"{side}.blocks.0."
+        shapes |= {block + "ln1": [1, width], block + "qkv": [3 * width, width], block + "o": [width, width], block + "ln2": [1, width],
+                   block + "up": [2 * hidden, width], block + "down": [width, hidden], side + ".final_norm": [1, width]}
+    about = {"kind": "text autoencoder", "subject": "a", "subject_hash": "fuzz", "site": "hook_embed", "language_model": "true",
+             "width": str(width), "heads": "1", "encoder_layers": "1", "decoder_layers": "1", "code": str(code),
+             "tokens_per_slot": str(per_slot), "tokens": str(tokens), "bos": "0", "noise": "1.5", "site_scale": "0.5"}
+    yield safetensors(shapes, about)
+    yield safetensors({**shapes, "site_out": [subject, width]}, {**about, "site": "blocks.1.hook_resid_pre"})
+    for change in ({"width": "4096", "heads": "64", "encoder_layers": "24", "decoder_layers": "24"}, {"code": "4096"}, {"site_scale": "0"},
+                   {"site_scale": "1e300"}, {"bos": "6"}, {"noise": "nan"}, {"tokens": "8"}, {"language_model": "false", "bos": "-1"},
+                   {"tokens_per_slot": "0"}, {"heads": "3"}, {"site": "blocks.9.hook_resid_pre"}, {"width": "4.7"}):
+        yield safetensors(shapes, {**about, **change})
+
+
+def direction_seeds():
+    shapes = ({"vector": [6]}, {"x": [2, 3]}, {"vector": [6], "mean": [6], "std": [6]}, {"vector": [6], "std": [6]},
+              {"vector": [6], "mean": [6]}, {"vector": [5]}, {"mean": [6], "std": [6]}, {"vector": [0]})
+    yield from map(safetensors, shapes)
+    standard = safetensors({"vector": [6], "mean": [6], "std": [6]})
+    yield from (standard[:-2] + b"\0\0", standard[:-2] + struct.pack("<e", float("inf")), standard[:-26] + b"\0\x7e" + standard[-24:], b"")
+
+
+def training_seeds():
+    yield from (("idx", s) for s in idx_seeds())
+    yield from (("image_networks", s) for s in image_network_seeds())
+    yield from (("image_state", s) for s in state_seeds(1, IMAGE_CURVES))
+    yield from (("text_state", s) for s in state_seeds(2, TEXT_CURVES))
+    yield from (("text_autoencoder", s) for s in text_autoencoder_seeds())
+    yield from (("direction", s) for s in direction_seeds())
+
+
 def golden(name):
     return json.loads((OUT.parent / name).read_text(encoding="utf-8"))
 
@@ -270,11 +361,11 @@ def main():
         (OUT / folder).mkdir(parents=True, exist_ok=True)
         for i, content in enumerate(inputs):
             (OUT / folder / f"seed-{i:03}").write_bytes(content)
-    folders = "config", "target", "answer", "listing", "neuron_record", "neuronpedia"
-    for folder in folders:
+    for folder in "config", "target":
         (OUT / folder).mkdir(parents=True, exist_ok=True)
-    count = dict.fromkeys(folders, 0)
-    for folder, content in exchange_seeds():
+    count = collections.Counter()
+    for folder, content in itertools.chain(exchange_seeds(), training_seeds()):
+        (OUT / folder).mkdir(parents=True, exist_ok=True)
         (OUT / folder / f"seed-{count[folder]:02}").write_bytes(content)
         count[folder] += 1
     for name, (config, shapes) in CONFIGS.items():

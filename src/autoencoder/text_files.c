@@ -91,18 +91,6 @@ rv_status rv_text_autoencoder_write(const char *path, const rv_text_autoencoder 
     return status;
 }
 
-static rv_status read_number(double *out, const rv_checkpoint *ck, const char *key,
-                             rv_error *err)
-{
-    const char *text;
-    char *end;
-    RV_TRY(rv_checkpoint_metadata_string(&text, ck, key, err));
-    *out = strtod(text, &end);
-    if (end != text && !*end && isfinite(*out)) return RV_OK;
-    return rv_fail(err, RV_ERR_FORMAT, "%s: metadata: %s: expected a number, found '%.40s'",
-                   rv_checkpoint_path(ck), key, text);
-}
-
 static rv_status read_config(rv_text_autoencoder_config *c, double *site_scale,
                              const rv_checkpoint *ck, const rv_transformer *subject,
                              rv_error *err)
@@ -112,18 +100,37 @@ static rv_status read_config(rv_text_autoencoder_config *c, double *site_scale,
     size_entry sizes[SIZES];
     *c = (rv_text_autoencoder_config){0};
     list_sizes(sizes, c);
-    for (size_t i = 0; i < SIZES; i++) {
-        RV_TRY(read_number(&number, ck, sizes[i].key, err));
-        if (number >= 0 && number < 1e6) *sizes[i].value = (size_t)number; // else 0: refused
-    }
-    RV_TRY(read_number(&number, ck, "bos", err));
+    for (size_t i = 0; i < SIZES; i++)
+        RV_TRY(rv_checkpoint_metadata_count(sizes[i].value, ck, sizes[i].key, 1000000, err));
+    RV_TRY(rv_checkpoint_metadata_number(&number, ck, "bos", err));
     c->bos = number >= 0 && number < 1e9 ? (int32_t)number : -1;
-    RV_TRY(read_number(&c->noise, ck, "noise", err));
-    RV_TRY(read_number(site_scale, ck, "site_scale", err));
+    RV_TRY(rv_checkpoint_metadata_number(&c->noise, ck, "noise", err));
+    RV_TRY(rv_checkpoint_metadata_number(site_scale, ck, "site_scale", err));
+    if (!(*site_scale > 0 && (real)*site_scale > 0 && isfinite((real)*site_scale)))
+        return rv_fail(err, RV_ERR_FORMAT,
+                       "%s: metadata: site_scale: expected a positive number, found %g",
+                       rv_checkpoint_path(ck), *site_scale);
     RV_TRY(rv_checkpoint_metadata_string(&language_model, ck, "language_model", err));
     c->language_model = strcmp(language_model, "true") == 0;
     RV_TRY(rv_checkpoint_metadata_string(&site, ck, "site", err));
     return rv_site_parse(&c->site, site, &subject->config, err);
+}
+
+/* Metadata that promise more numbers than the file holds are found before they cost memory: of each layer its four
+ * square matrices are counted, and those outside of them. */
+static rv_status check_sizes(const rv_text_autoencoder_config *c, const rv_checkpoint *ck,
+                             const rv_transformer *subject, rv_error *err)
+{
+    size_t held = 0, layers = c->encoder_layers + c->decoder_layers;
+    for (size_t i = 0; i < rv_checkpoint_count(ck); i++)
+        held += rv_checkpoint_at(ck, i)->elements;
+    double W = (double)c->width, Z = (double)c->code, C = (double)subject->config.width,
+           needed = 4 * W * W * (double)layers + 2 * W * Z + 5 * W * C;
+    if (needed <= (double)held) return RV_OK;
+    return rv_fail(err, RV_ERR_FORMAT,
+                   "%s: expected at least %.0f numbers, for width %zu, code %zu and %zu layers "
+                   "as its metadata say, found %zu",
+                   rv_checkpoint_path(ck), needed, c->width, c->code, layers, held);
 }
 
 rv_status rv_text_autoencoder_read(rv_text_autoencoder **out, const rv_checkpoint *ck,
@@ -148,6 +155,7 @@ rv_status rv_text_autoencoder_read(rv_text_autoencoder **out, const rv_checkpoin
     rv_text_autoencoder_config config;
     double site_scale;
     RV_TRY(read_config(&config, &site_scale, ck, subject, err));
+    RV_TRY(check_sizes(&config, ck, subject, err));
     rv_text_autoencoder *ae;
     rv_status status = rv_text_autoencoder_new(&ae, subject, &config, 0, err);
     if (status != RV_OK) return rv_context(err, status, "%s", path);

@@ -6,6 +6,7 @@
 #include "autoencoder/text_files.h"
 #include "autoencoder/text_train.h"
 #include "base/memory.h"
+#include "ops/adamw.h"
 
 enum { KINDS = 3, NUMBERS = 7 };
 static const char *const kinds[KINDS] = {"weights", "mean", "square"};
@@ -80,28 +81,48 @@ rv_status rv_text_training_save(const rv_text_training *t, rv_error *err)
     return status;
 }
 
-static rv_status read_curve(rv_text_curve *curve, const char *text, rv_error *err)
+/* Points of which the last is no later than step. False: they are not. */
+static bool read_points(rv_text_curve *curve, const json_t *points, size_t step)
 {
-    json_t *json = json_loads(text, 0, NULL);
-    size_t count = json_array_size(json);
-    rv_status status =
-        rv_grow((void **)&curve->items, &curve->capacity, count + 1, sizeof *curve->items, err);
-    curve->count = 0;
-    for (size_t i = 0; status == RV_OK && i < count; i++) {
+    for (size_t i = 0; i < json_array_size(points); i++) {
+        const json_t *point = json_array_get(points, i), *number;
         double n[NUMBERS];
-        for (size_t k = 0; k < NUMBERS; k++)
-            n[k] = json_number_value(json_array_get(json_array_get(json, i), k));
-        curve->items[curve->count++] = (rv_text_curve_point){
-            n[0] >= 0 && n[0] < 4e9 ? (size_t)n[0] : 0, n[1], n[2], n[3], n[4], n[5], n[6]};
+        if (json_array_size(point) != NUMBERS) return false;
+        for (size_t k = 0; k < NUMBERS; k++) {
+            number = json_array_get(point, k);
+            if (!json_is_number(number)) return false;
+            n[k] = json_number_value(number);
+        }
+        if (!(n[0] >= 0 && n[0] <= (double)step)) return false;
+        if (curve->count && n[0] < (double)curve->items[curve->count - 1].step) return false;
+        curve->items[curve->count++] =
+            (rv_text_curve_point){(size_t)n[0], n[1], n[2], n[3], n[4], n[5], n[6]};
     }
-    json_decref(json);
+    return json_is_array(points);
+}
+
+static rv_status read_curve(rv_text_curve *curve, const rv_checkpoint *ck, size_t step,
+                            rv_error *err)
+{
+    const char *text;
+    RV_TRY(rv_checkpoint_metadata_string(&text, ck, "curve", err));
+    json_t *points = json_loads(text, 0, NULL);
+    curve->count = 0;
+    rv_status status = rv_grow((void **)&curve->items, &curve->capacity,
+                               json_array_size(points) + 1, sizeof *curve->items, err);
+    if (status == RV_OK && !read_points(curve, points, step))
+        status = rv_fail(err, RV_ERR_FORMAT,
+                         "%s: metadata: curve: expected rows of %d numbers, their steps rising "
+                         "up to %zu, found '%.60s'",
+                         rv_checkpoint_path(ck), NUMBERS, step, text);
+    json_decref(points);
     return status;
 }
 
 static rv_status read_state(rv_text_training *t, const rv_checkpoint *ck, rv_error *err)
 {
-    const char *path = t->settings->state, *settings, *step, *loss, *site, *curve;
-    char expected[2048], *end;
+    const char *path = t->settings->state, *settings;
+    char expected[2048];
     RV_TRY(describe(expected, sizeof expected, t, err));
     RV_TRY(rv_checkpoint_metadata_string(&settings, ck, "settings", err));
     if (strcmp(settings, expected) != 0)
@@ -109,20 +130,16 @@ static rv_status read_state(rv_text_training *t, const rv_checkpoint *ck, rv_err
                        "%s: the state of another training (%.400s); remove it or name another "
                        "output folder",
                        path, settings);
-    RV_TRY(rv_checkpoint_metadata_string(&step, ck, "step", err));
-    RV_TRY(rv_checkpoint_metadata_string(&loss, ck, "loss_sum", err));
-    RV_TRY(rv_checkpoint_metadata_string(&site, ck, "site_sum", err));
-    RV_TRY(rv_checkpoint_metadata_string(&curve, ck, "curve", err));
-    t->step = (size_t)strtoull(step, &end, 10);
-    t->loss_sum = strtod(loss, NULL);
-    t->site_sum = strtod(site, NULL);
-    if (*end || t->step > t->settings->steps)
-        return rv_fail(err, RV_ERR_FORMAT, "%s: metadata: step '%.20s' does not fit", path,
-                       step);
-    RV_TRY(read_curve(t->curve, curve, err));
+    RV_TRY(rv_checkpoint_metadata_count(&t->step, ck, "step", t->settings->steps, err));
+    RV_TRY(rv_checkpoint_metadata_number(&t->loss_sum, ck, "loss_sum", err));
+    RV_TRY(rv_checkpoint_metadata_number(&t->site_sum, ck, "site_sum", err));
+    RV_TRY(read_curve(t->curve, ck, t->step, err));
     for (size_t i = 0; i < KINDS; i++)
         RV_TRY(
             rv_text_read_tensor(numbers_of(t, i), ck, kinds[i], t->ae->parameter_count, err));
+    if (!rv_adamw_squares_hold(t->square, t->ae->parameter_count))
+        return rv_fail(err, RV_ERR_FORMAT, "%s: tensor 'square': expected no number below 0",
+                       path);
     rv_text_autoencoder_refresh(t->ae, t->settings->threads);
     return RV_OK;
 }

@@ -345,3 +345,28 @@ rv_status rv_checkpoint_metadata_string(const char **out, const rv_checkpoint *c
     return rv_fail(err, RV_ERR_FORMAT, "%s: metadata: expected a string '%s', found none",
                    rv_checkpoint_path(ck), key);
 }
+
+rv_status rv_checkpoint_metadata_number(double *out, const rv_checkpoint *ck, const char *key,
+                                        rv_error *err)
+{
+    const char *text;
+    char *end;
+    RV_TRY(rv_checkpoint_metadata_string(&text, ck, key, err));
+    *out = strtod(text, &end);
+    if (end != text && !*end && isfinite(*out)) return RV_OK;
+    return rv_fail(err, RV_ERR_FORMAT, "%s: metadata: %s: expected a number, found '%.40s'",
+                   rv_checkpoint_path(ck), key, text);
+}
+
+rv_status rv_checkpoint_metadata_count(size_t *out, const rv_checkpoint *ck, const char *key,
+                                       size_t most, rv_error *err)
+{
+    double number;
+    RV_TRY(rv_checkpoint_metadata_number(&number, ck, key, err));
+    bool counts = number >= 0 && number <= (double)most && number == floor(number);
+    *out = counts ? (size_t)number : 0;
+    if (counts) return RV_OK;
+    return rv_fail(err, RV_ERR_FORMAT,
+                   "%s: metadata: %s: expected a whole number up to %zu, found %g",
+                   rv_checkpoint_path(ck), key, most, number);
+}

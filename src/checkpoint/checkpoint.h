@@ -105,6 +105,12 @@ const json_t *rv_checkpoint_metadata(const rv_checkpoint *ck);
 /* One string of it (borrowed). RV_ERR_FORMAT if it is not there. */
 rv_status rv_checkpoint_metadata_string(const char **out, const rv_checkpoint *ck,
                                         const char *key, rv_error *err);
+/* One that spells a finite number. */
+rv_status rv_checkpoint_metadata_number(double *out, const rv_checkpoint *ck, const char *key,
+                                        rv_error *err);
+/* One that spells a whole number, 0 to most (at most 2^53). */
+rv_status rv_checkpoint_metadata_count(size_t *out, const rv_checkpoint *ck, const char *key,
+                                       size_t most, rv_error *err);
 
 /* GGUF metadata. Integer getters accept any integer width that fits. All return false when the
  * key is absent or of another type. Strings are borrowed and not terminated. */

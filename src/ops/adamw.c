@@ -21,6 +21,13 @@ void rv_adamw_step(real *parameters, real *mean, real *square, const real *gradi
     }
 }
 
+bool rv_adamw_squares_hold(const real *square, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(square[i] >= 0)) return false;
+    return true;
+}
+
 double rv_cosine_rate(double rate, double step, double warm, double total)
 {
     double rise = step + 1 < warm ? (step + 1) / warm : 1;

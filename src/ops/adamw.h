@@ -2,6 +2,7 @@
 #ifndef RV_OPS_ADAMW_H
 #define RV_OPS_ADAMW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/real.h"
@@ -10,6 +11,9 @@
  * its square, zero at first. beta 0.9 and 0.99, epsilon 1e-8. */
 void rv_adamw_step(real *parameters, real *mean, real *square, const real *gradient,
                    size_t count, size_t step, double rate, int threads);
+
+/* Whether none is below 0, as it must be with numbers that come from a file. */
+bool rv_adamw_squares_hold(const real *square, size_t count);
 
 /* The decay: parameters *= 1 - rate * decay. Before the step, of the weights that decay. */
 void rv_adamw_decay(real *parameters, size_t count, double rate, double decay);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "ops/adamw.h"
 #include "vision/trainer.h"
 #include "vision/weights.h"
 
@@ -93,14 +94,15 @@ static bool read_curve(rv_learning_curve *curve, const char *text)
                  *loss = json_object_get(json, "loss"),
                  *accuracy = json_object_get(json, "accuracy");
     size_t count = json_array_size(loss);
-    bool ok = count <= RV_MAX_EPOCHS && json_array_size(train) == count &&
-              json_array_size(accuracy) == count;
-    curve->count = ok ? count : 0;
-    curve->best = 0;
-    for (size_t i = 0; i < curve->count; i++) {
-        curve->epoch[i] = (rv_learning_epoch){json_number_value(json_array_get(train, i)),
-                                              json_number_value(json_array_get(loss, i)),
-                                              json_number_value(json_array_get(accuracy, i))};
+    bool ok = json_is_array(loss) && count <= RV_MAX_EPOCHS &&
+              json_array_size(train) == count && json_array_size(accuracy) == count;
+    curve->count = curve->best = 0;
+    for (size_t i = 0; ok && i < count; i++) {
+        const json_t *t = json_array_get(train, i), *l = json_array_get(loss, i),
+                     *a = json_array_get(accuracy, i);
+        ok = json_is_number(t) && json_is_number(l) && json_is_number(a);
+        curve->epoch[curve->count++] = (rv_learning_epoch){
+            json_number_value(t), json_number_value(l), json_number_value(a)};
         if (curve->epoch[i].loss < curve->epoch[curve->best].loss) curve->best = i;
     }
     json_decref(json);
@@ -109,8 +111,8 @@ static bool read_curve(rv_learning_curve *curve, const char *text)
 
 static rv_status read_state(rv_learner_run *t, const rv_checkpoint *ck, rv_error *err)
 {
-    const char *path = t->settings->state, *settings, *step, *loss, *curve;
-    char expected[4096], *end;
+    const char *path = t->settings->state, *settings, *curve;
+    char expected[4096];
     RV_TRY(describe(expected, sizeof expected, t, err));
     RV_TRY(rv_checkpoint_metadata_string(&settings, ck, "settings", err));
     if (strcmp(settings, expected) != 0)
@@ -118,15 +120,15 @@ static rv_status read_state(rv_learner_run *t, const rv_checkpoint *ck, rv_error
                        "%s: the state of another training (%.300s); remove it or name another "
                        "output",
                        path, settings);
-    RV_TRY(rv_checkpoint_metadata_string(&step, ck, "step", err));
-    RV_TRY(rv_checkpoint_metadata_string(&loss, ck, "epoch_loss", err));
+    size_t total = t->settings->epochs * t->steps;
+    RV_TRY(rv_checkpoint_metadata_count(&t->step, ck, "step", total, err));
+    RV_TRY(rv_checkpoint_metadata_number(&t->epoch_loss, ck, "epoch_loss", err));
     RV_TRY(rv_checkpoint_metadata_string(&curve, ck, "curve", err));
-    t->step = (size_t)strtoull(step, &end, 10);
-    t->epoch_loss = strtod(loss, NULL);
-    if (*end || t->step > t->settings->epochs * t->steps || !read_curve(t->curve, curve) ||
-        t->curve->count != t->step / t->steps)
+    if (!read_curve(t->curve, curve) || t->curve->count != t->step / t->steps)
         return rv_fail(err, RV_ERR_FORMAT,
-                       "%s: metadata: step '%.20s' and its curve do not fit", path, step);
+                       "%s: metadata: curve: expected the losses and accuracies of %zu epochs, "
+                       "found '%.60s'",
+                       path, t->step / t->steps, curve);
     for (size_t net = 0; net < t->learner->nets; net++)
         for (size_t kind = 0; kind < KINDS; kind++) {
             char name[32];
@@ -134,8 +136,13 @@ static rv_status read_state(rv_learner_run *t, const rv_checkpoint *ck, rv_error
             RV_TRY(rv_network_read_parameters((real *)numbers_of(t, net, kind),
                                               t->learner->net[net], ck, name, err));
         }
-    for (size_t net = 0; net < t->learner->nets; net++)
+    for (size_t net = 0; net < t->learner->nets; net++) {
+        if (!rv_adamw_squares_hold(t->adamw[net].square, t->learner->net[net]->parameter_count))
+            return rv_fail(err, RV_ERR_FORMAT,
+                           "%s: tensors of %s.square: expected no number below 0", path,
+                           t->learner->name[net]);
         rv_network_refresh(t->learner->net[net]);
+    }
     return RV_OK;
 }
 

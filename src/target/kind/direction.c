@@ -46,7 +46,12 @@ static rv_status read_vector(real **out, const direction *d, const rv_checkpoint
                        rv_checkpoint_path(ck), name ? name : "(first)", d->width,
                        t ? t->elements : 0);
     RV_TRY(RV_NEW(*out, d->width, err));
-    return rv_tensor_read(t, *out, err);
+    RV_TRY(rv_tensor_read(t, *out, err));
+    for (size_t i = 0; i < d->width; i++)
+        if (!isfinite((*out)[i]))
+            return rv_fail(err, RV_ERR_NUMERIC, "%s: tensor %s: number %zu is not finite",
+                           rv_checkpoint_path(ck), t->name, i);
+    return RV_OK;
 }
 
 static rv_status read_file(direction *d, const char *path, rv_error *err)
@@ -56,9 +61,17 @@ static rv_status read_file(direction *d, const char *path, rv_error *err)
     RV_GOTO(rv_checkpoint_open(&ck, path, err));
     RV_GOTO(read_vector(&d->vector, d, ck, rv_checkpoint_find(ck, "vector") ? "vector" : NULL,
                         true, err));
-    RV_GOTO(read_vector(&d->mean, d, ck, "mean", false, err));
-    RV_GOTO(read_vector(&d->scale, d, ck, "std", d->mean != NULL, err));
-    for (size_t i = 0; d->scale && i < d->width; i++) d->scale[i] = 1 / d->scale[i];
+    bool standardised = rv_checkpoint_find(ck, "mean") || rv_checkpoint_find(ck, "std");
+    RV_GOTO(read_vector(&d->mean, d, ck, "mean", standardised, err));
+    RV_GOTO(read_vector(&d->scale, d, ck, "std", standardised, err));
+    for (size_t i = 0; d->scale && i < d->width; i++) {
+        real std = d->scale[i];
+        d->scale[i] = 1 / std;
+        if (!(std > 0 && isfinite(d->scale[i])))
+            RV_GOTO(rv_fail(err, RV_ERR_NUMERIC,
+                            "%s: tensor std: number %zu: expected a positive number, found %g",
+                            rv_checkpoint_path(ck), i, (double)std));
+    }
 done:
     rv_checkpoint_close(ck);
     return status;
