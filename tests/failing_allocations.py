@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Every allocation of every command fails once, on a tiny model: the command ends with 1 and "out of memory", or does as if
-nothing had been; what it wrote is right, and what it keeps between runs leads nobody astray.
+"""Every allocation of every command fails once, on a tiny model, told apart by call stack: the command ends with 1 and
+"out of memory", or does as if nothing had been; what it wrote is right, and what it keeps between runs leads nobody astray.
 
-    failing_allocations.py                  some allocations of each command, spread over all
-    failing_allocations.py --all [NAME...]  every one (make test-deep)
+    failing_allocations.py [NAME...]        every call stack (make test-deep); some are tried in tests/test_memory.py
 """
+import collections
 import concurrent.futures
 import json
 import os
@@ -20,7 +20,8 @@ import test_outputs
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 TOOL, SHIM = os.path.join(BUILD, "reverie"), os.path.join(BUILD, "tests", "failing.so")
-SAMPLE, WORKERS = 40, 2
+SLICE = 200  # call stacks tried in one folder
+FRAME = re.compile(r"^\S+\(\S*\)\[0x[0-9a-f]+\]\n", re.M)
 TEXT = "the hen and the heron swim in the thin sea, and then they are there again.\n" * 12
 TIMES = ("seconds", "started", "command", "threads")
 RECORD = {"neuron_id": {"layer_index": 0, "neuron_index": 0},
@@ -77,6 +78,9 @@ class Place:
         self.folder, self.words = folder, words
         self.cache = os.path.join(folder, "cache")
 
+    def chill(self):
+        shutil.rmtree(self.cache, ignore_errors=True)
+
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
 
@@ -90,7 +94,7 @@ class Place:
         environment = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LD_LIBRARY_PATH")}
         done = subprocess.run([TOOL, *self.words], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
                               env=dict(environment, HOME=self.folder, XDG_CACHE_HOME=self.cache, OMP_NUM_THREADS="1", **more))
-        return done.returncode, re.sub(rb"[0-9.]+ (s|seconds)\b|.* are available now.*", b"", done.stdout), done.stderr.decode(errors="replace")
+        return done.returncode, re.sub(rb"[0-9.]+ (s|seconds)\b|.* are available now.*\n?", b"", done.stdout), done.stderr.decode(errors="replace")
 
     def outputs(self):
         found = {}
@@ -124,9 +128,14 @@ def prepare(folder):
 
 
 def try_one(place, at, wanted, whole):
-    """None, or what went wrong when allocation `at` failed."""
+    """None, or what went wrong when allocation `at` failed, and where it was made."""
     place.clear()
-    code, out, err = place.run(LD_PRELOAD=SHIM, FAIL_AT=str(at))
+    code, out, err = place.run(LD_PRELOAD=SHIM, FAIL_AT=str(at), FAIL_TELL="1")
+    why = judge(place, code, out, FRAME.sub("", err), wanted, whole)
+    return why and f"{why}\n    addr2line -fspe {TOOL} {' '.join(re.findall(r'/reverie[(][+](0x[0-9a-f]+)[)]', err))}"
+
+
+def judge(place, code, out, err, wanted, whole):
     if code == wanted[0]:
         if wanted[0] == 0 and (out, place.outputs()) != (wanted[1], whole):
             return f"exit {code}, and another result: {err[:200]}"
@@ -142,53 +151,77 @@ def try_one(place, at, wanted, whole):
     return None
 
 
-def try_command(name, model_folder, every):
-    """Failures of one command, and how many allocations were tried of how many."""
+def prepared(scratch, name, model_folder):
+    """A place for a command of which much is kept already, and what comes of it undisturbed."""
+    place = Place(os.path.join(scratch, "p"), COMMANDS[name])
+    shutil.copytree(model_folder, place.folder)
+    for _ in range(2):
+        place.clear()
+        wanted = place.run(LD_PRELOAD=SHIM)
+    if wanted[0] != FAILS_ANYWAY.get(name, 0):
+        sys.exit(f"{name}: exit {wanted[0]}: {wanted[2]}")
+    return place, wanted, place.outputs()
+
+
+def stacks(place):
+    place.clear()
+    place.run(LD_PRELOAD=SHIM, STACKS_TO=place.path("stacks"))
+    with open(place.path("stacks"), encoding="ascii") as file:
+        return {stack: int(first) for first, stack in (line.split() for line in file)}
+
+
+def find_points(name, model_folder):
+    """(allocation, stack, cold): the first allocation of every call stack; cold: only met while nothing is kept yet."""
     with tempfile.TemporaryDirectory() as scratch:
-        place = Place(os.path.join(scratch, "p"), COMMANDS[name])
-        shutil.copytree(model_folder, place.folder)
-        failed = FAILS_ANYWAY.get(name, 0)
-        for _ in range(2):  # the second time much is known already, as in every run below
-            place.clear()
-            wanted = place.run(LD_PRELOAD=SHIM, COUNT_TO=place.path("count"))
-            if wanted[0] != failed:
-                return [f"{name}: exit {wanted[0]}: {wanted[2]}"], 0, 0
-        with open(place.path("count"), encoding="ascii") as file:
-            count = int(file.read())
-        whole = place.outputs()
-        places = range(1, count + 1) if every else sorted({1 + k * count // SAMPLE + k * 7919 % max(count // SAMPLE, 1)
-                                                            for k in range(SAMPLE)})
-        problems, tried = [], 0
-        for at in places:
-            if tried % 20 == 10:  # a cold cache: what is kept for later is made under the failure
-                shutil.rmtree(place.cache, ignore_errors=True)
-            tried += 1
+        place, _, _ = prepared(scratch, name, model_folder)
+        warm = stacks(place)
+        place.chill()
+        cold = {stack: at for stack, at in stacks(place).items() if stack not in warm}
+        return sorted([(at, stack, False) for stack, at in warm.items()] + [(at, stack, True) for stack, at in cold.items()])
+
+
+def try_points(name, points, model_folder):
+    """What went wrong. Every tenth time the command is run again afterwards, undisturbed."""
+    with tempfile.TemporaryDirectory() as scratch:
+        place, wanted, whole = prepared(scratch, name, model_folder)
+        problems = []
+        for tried, (at, stack, cold) in enumerate(sorted(points, key=lambda p: p[2])):  # cold ones last: they leave gaps
+            if cold:
+                place.chill()
             why = try_one(place, at, wanted, whole)
-            if not why and tried % 20 in (0, 11):
+            if not why and tried % 10 == 0:
                 place.clear()
                 again = place.run()
-                if again[:2] != wanted[:2] or (failed == 0 and place.outputs() != whole):
+                if again[:2] != wanted[:2] or (wanted[0] == 0 and place.outputs() != whole):
                     why = f"the same command afterwards: exit {again[0]}, another result: {again[2][:200]}"
             if why:
-                problems.append(f"{name}: allocation {at} of {count}: {why}")
-            if len(problems) > 5:
-                break
-        return problems, tried, count
+                problems.append(f"{name}: allocation {at}, stack {stack}{', nothing kept' * cold}: {why}")
+        return problems
 
 
-def main():
-    every = "--all" in sys.argv
-    names = [n for n in COMMANDS if n in sys.argv[1:]] or list(COMMANDS)
-    problems = 0
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+def attempt(names, most=None):
+    """Tries every call stack of these commands, or `most` of each; prints what was tried. Returns what went wrong."""
+    workers = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(workers) as pool:
         prepare(folder)
-        for name, (wrong, tried, count) in zip(names, pool.map(lambda n: try_command(n, folder, every), names)):
-            problems += len(wrong)
-            print(f"{name}: {tried} of {count} allocations failed, {len(wrong)} wrongly", flush=True)
+        known, slices, problems = set(), [], []
+        for name, points in zip(names, pool.map(lambda n: find_points(n, folder), names)):
+            points = [p for p in points if p[1] not in known]
+            known.update(p[1] for p in points)
+            if most and len(points) > most:
+                points = [points[k * len(points) // most] for k in range(most)]
+            slices += [(name, points[k::-(-len(points) // SLICE)]) for k in range(-(-len(points) // SLICE))]
+        tried = collections.Counter()
+        for (name, points), wrong in zip(slices, pool.map(lambda s: try_points(*s, folder), slices)):
+            tried[name] += len(points)
+            problems += wrong
             for line in wrong:
-                print("  " + line)
-    sys.exit(problems > 0)
+                print("  " + line, flush=True)
+        for name in names:
+            print(f"{name}: {tried[name]} call stacks tried", flush=True)
+        print(f"{sum(tried.values())} call stacks, {len(problems)} wrongly")
+    return problems
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bool(attempt([n for n in COMMANDS if n in sys.argv[1:]] or list(COMMANDS))))

@@ -121,6 +121,22 @@ static void the_same_seed_dreams_the_same(void **state)
     }
 }
 
+static void a_search_for_sentences_needs_a_corpus(void **state)
+{
+    (void)state;
+    rv_error err;
+    rv_search *s;
+    rv_problem q = truth_problem(models[1], 1);
+    rv_search_params p = {.seed = 1, .budget = SHORT, .least = 4, .most = 4, .threads = 1};
+    for (const rv_dreamer *const *d = rv_dreamers; *d; d++) {
+        if (!(*d)->sentences) continue;
+        truth_check(rv_search_new(&s, &q, &p, (*d)->members, (*d)->children, &err), &err);
+        assert_int_equal((*d)->run(s, &err), RV_ERR_USAGE);
+        assert_non_null(strstr(err.message, "sentences of a corpus"));
+        rv_search_free(s);
+    }
+}
+
 static void latent_dreamers_need_an_autoencoder(void **state)
 {
     (void)state;
@@ -276,6 +292,7 @@ int main(void)
         cmocka_unit_test(most_dreamers_find_the_two_token_trigger_in_most_seeds),
         cmocka_unit_test(reverie_finds_three_token_triggers),
         cmocka_unit_test(latent_dreamers_find_the_one_token_trigger),
+        cmocka_unit_test(a_search_for_sentences_needs_a_corpus),
         cmocka_unit_test(latent_dreamers_need_an_autoencoder),
         cmocka_unit_test(the_same_seed_dreams_the_same),
         cmocka_unit_test(fronts_hold_what_a_fresh_pass_says),

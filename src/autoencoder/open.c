@@ -282,7 +282,10 @@ rv_status rv_reconstruction_json(char **out, const rv_reconstruction *r, rv_erro
                              "slots", (json_int_t)r->slots, "numbers", (json_int_t)r->numbers,
                              "cycle", r->cycle, "cross_entropy", r->cross_entropy,
                              "back_cross_entropy", r->back_cross_entropy);
-    if (json) rv_text_to_json(json, "text", (rv_string){r->text, r->length});
+    if (json && !rv_text_to_json(json, "text", (rv_string){r->text, r->length})) {
+        json_decref(json);
+        json = NULL;
+    }
     return rv_json_result(out, json, err);
 }
 
@@ -292,9 +295,11 @@ rv_status rv_interpolation_json(char **out, const rv_interpolation *p, rv_error 
     for (size_t i = 0; i < p->count; i++) {
         json_t *item = json_pack("{s:f, s:f}", "at", p->items[i].at, "cross_entropy",
                                  p->items[i].cross_entropy);
-        if (item)
-            rv_text_to_json(item, "text", (rv_string){p->items[i].text, p->items[i].length});
-        json_array_append_new(items, item);
+        bool whole = item && rv_text_to_json(item, "text",
+                                             (rv_string){p->items[i].text, p->items[i].length});
+        if (json_array_append_new(items, item) == 0 && whole) continue;
+        json_decref(items);
+        return rv_json_result(out, NULL, err);
     }
     return rv_json_result(
         out, json_pack("{s:I, s:o}", "tokens", (json_int_t)p->tokens, "items", items), err);

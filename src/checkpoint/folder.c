@@ -23,12 +23,13 @@ static rv_status read_json(json_t **out, const char *folder, const char *name, s
     return status;
 }
 
-static bool contains(const char *folder, const char *name)
+static rv_status contains(bool *found, const char *folder, const char *name, rv_error *err)
 {
     char *path = rv_path_join(folder, name);
-    bool found = path && rv_file_exists(path);
+    if (!path) return rv_fail_memory(err, strlen(folder) + strlen(name) + 2);
+    *found = rv_file_exists(path);
     free(path);
-    return found;
+    return RV_OK;
 }
 
 /* Maps folder/name as file number ck->file_count and reads its tensors. */
@@ -121,22 +122,27 @@ rv_status rv_folder_read(rv_checkpoint *ck, const char *folder, rv_error *err)
 {
     static const char index_name[] = "model.safetensors.index.json";
     ck->format = RV_FORMAT_SAFETENSORS;
-    if (!contains(folder, "config.json"))
+    bool found;
+    RV_TRY(contains(&found, folder, "config.json", err));
+    if (!found)
         return rv_fail(err, RV_ERR_NOT_FOUND,
                        "expected a model folder with config.json, found none in it");
     RV_TRY(read_json(&ck->config, folder, "config.json", MAX_CONFIG, err));
-    if (contains(folder, "model.safetensors")) {
+    RV_TRY(contains(&found, folder, "model.safetensors", err));
+    if (found) {
         RV_TRY(RV_NEW(ck->files, 1, err));
         return read_shard(ck, folder, "model.safetensors", err);
     }
-    if (contains(folder, index_name)) {
+    RV_TRY(contains(&found, folder, index_name, err));
+    if (found) {
         json_t *index;
         RV_TRY(read_json(&index, folder, index_name, MAX_INDEX, err));
         rv_status status = read_sharded(ck, folder, index, err);
         json_decref(index);
         return status == RV_OK ? RV_OK : rv_context(err, status, "%s", index_name);
     }
-    if (contains(folder, "pytorch_model.bin"))
+    RV_TRY(contains(&found, folder, "pytorch_model.bin", err));
+    if (found)
         return rv_fail(
             err, RV_ERR_UNSUPPORTED,
             "expected model.safetensors, found only pytorch_model.bin (a pickle, which "

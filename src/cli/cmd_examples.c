@@ -31,9 +31,10 @@ static void print_list(const rv_example *list, size_t count, rv_terminal termina
             tokens[k] =
                 (rv_heat_token){e->tokens[k].bytes, e->tokens[k].length,
                                 e->value < 0 ? -e->tokens[k].value : e->tokens[k].value};
-        if (tokens && rv_heat_line(&line, tokens, e->count, e->at, fabs(e->value), terminal,
-                                   NULL) == RV_OK)
-            printf("  %8.2f  %s\n", e->g, line);
+        if (!tokens || rv_heat_line(&line, tokens, e->count, e->at, fabs(e->value), terminal,
+                                    NULL) != RV_OK)
+            die_of_memory();
+        printf("  %8.2f  %s\n", e->g, line);
         free(line);
         free(tokens);
     }

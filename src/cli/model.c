@@ -68,8 +68,8 @@ static void put_line(const rv_tokens *tokens, size_t from, size_t to, double sig
         items[i - from] = (rv_heat_token){t->text, t->length, sign * t->value};
     }
     if (!items || rv_heat_line(&line, items, to - from, 0, scale, terminal, &err) != RV_OK)
-        line = NULL;
-    puts(line ? line : "(out of memory)");
+        die_of_memory();
+    puts(line);
     free(line);
     free(items);
 }

@@ -235,6 +235,7 @@ int read_text(char **out, size_t *length, const char *text, const char *file)
     int reason = errno;
     if (stream) fclose(stream);
     if (*out) return -1;
+    if (!interrupted && reason == ENOMEM) die_of_memory();
     return fail_work("cannot read %s: %s", name,
                      interrupted ? "interrupted" : strerror(reason));
 }

@@ -27,6 +27,7 @@ void rv_corpus_reader_release(rv_corpus_reader *r)
 
 static rv_status fail_file(const rv_corpus_reader *r, rv_error *err)
 {
+    if (errno == ENOMEM) return rv_fail_memory(err, 0);
     return rv_fail(err, errno == ENOENT ? RV_ERR_NOT_FOUND : RV_ERR_IO,
                    "%s: cannot read the corpus: %s", r->corpus->files[r->file],
                    strerror(errno));

@@ -107,6 +107,7 @@ static rv_status search(rv_dreaming *d, rv_search **out, rv_error *err)
                          d->dreamer->members, d->dreamer->children, err));
     d->started = rv_seconds();
     rv_status status = d->dreamer->run(*out, err);
+    if (status == RV_OK) status = rv_search_failure(*out, err);
     d->seconds = seconds_of(d);
     if (status == RV_ERR_CANCELLED && d->cancelled) status = RV_OK;
     if (status != RV_OK || !d->record_failed) return status;

@@ -306,7 +306,7 @@ static void put_cell(rv_text *out, const rv_compare_row *row, const column *c)
 static void put_padded(rv_text *out, const rv_text *cell, size_t width, bool left,
                        bool markdown)
 {
-    size_t own = rv_visible_width(cell->bytes, cell->length),
+    size_t own = rv_visible_width(out, cell->bytes, cell->length),
            pad = own < width ? width - own : 0;
     rv_text_printf(out, "%*s", left ? 0 : (int)pad, "");
     for (size_t i = 0; i < cell->length; i++) {
@@ -332,7 +332,7 @@ void rv_compare_table(rv_text *out, const rv_compare *compare, rv_table_format f
         for (int k = 0; k < columns; k++) {
             cell.length = 0;
             put_cell(&cell, row_of(compare, line), &table[k]);
-            size_t width = rv_visible_width(cell.bytes, cell.length);
+            size_t width = rv_visible_width(out, cell.bytes, cell.length);
             if (width > widths[k]) widths[k] = width;
         }
     for (size_t line = 0; line <= compare->row_count; line++) {

@@ -39,7 +39,7 @@ void rv_put_visible(rv_text *out, const char *bytes, size_t length)
     for (size_t i = 0; i < length;) i += put_one(out, bytes + i, length - i);
 }
 
-size_t rv_visible_width(const char *bytes, size_t length)
+size_t rv_visible_width(rv_text *out, const char *bytes, size_t length)
 {
     rv_text shown = {0};
     rv_put_visible(&shown, bytes, length);
@@ -49,6 +49,7 @@ size_t rv_visible_width(const char *bytes, size_t length)
          i < shown.length && (n = rv_utf8_decode(shown.bytes + i, shown.length - i, &c));
          i += n)
         width += (size_t)utf8proc_charwidth((utf8proc_int32_t)c);
+    out->failed |= shown.failed;
     rv_text_release(&shown);
     return width;
 }
@@ -58,7 +59,8 @@ void rv_put_fitting(rv_text *out, const char *bytes, size_t length, size_t colum
     size_t width = 0, i = 0;
     while (i < length) {
         rv_text one = {0};
-        size_t n = put_one(&one, bytes + i, length - i), extra = rv_visible_width(bytes + i, n);
+        size_t n = put_one(&one, bytes + i, length - i),
+               extra = rv_visible_width(out, bytes + i, n);
         if (width + extra <= columns) rv_text_append(out, one.bytes, one.length);
         out->failed |= one.failed;
         rv_text_release(&one);
@@ -137,10 +139,11 @@ static void put_token(rv_text *out, const rv_heat_token *token, double scale, rv
     if (open) rv_text_puts(out, "\033[0m");
 }
 
-static size_t token_width(const rv_heat_token *token, double scale, rv_colour colour)
+static size_t token_width(rv_text *out, const rv_heat_token *token, double scale,
+                          rv_colour colour)
 {
     size_t marks = colour == RV_COLOUR_NONE && heat_of(token->value, scale) >= 0.3 ? 4 : 0;
-    size_t width = rv_visible_width(token->bytes, token->length);
+    size_t width = rv_visible_width(out, token->bytes, token->length);
     return (width < TOKEN_COLUMNS ? width : TOKEN_COLUMNS + 1) + marks;
 }
 
@@ -150,16 +153,16 @@ void rv_put_heat(rv_text *out, const rv_heat_token *tokens, size_t count, size_t
     size_t from = 0, to = count, room = terminal.columns ? terminal.columns : SIZE_MAX;
     size_t width = 0;
     for (size_t i = 0; i < count && width <= room; i++)
-        width += token_width(&tokens[i], scale, terminal.colour);
+        width += token_width(out, &tokens[i], scale, terminal.colour);
     if (width > room && focus < count) {
         // Grow around the focus, three tokens to the left for each to the right.
         from = focus;
         to = focus + 1;
-        width = 2 + token_width(&tokens[focus], scale, terminal.colour);
+        width = 2 + token_width(out, &tokens[focus], scale, terminal.colour);
         for (bool left = from > 0, right = to < count; left || right;) {
             bool take_left = left && (!right || (focus - from) <= 3 * (to - focus - 1));
             size_t next =
-                token_width(&tokens[take_left ? from - 1 : to], scale, terminal.colour);
+                token_width(out, &tokens[take_left ? from - 1 : to], scale, terminal.colour);
             bool fits = width + next <= room;
             if (fits) width += next;
             if (fits && take_left)

@@ -9,8 +9,8 @@
  * that turn the direction of writing, and bytes that are no UTF-8 become visible signs. */
 void rv_put_visible(rv_text *out, const char *bytes, size_t length);
 
-/* Columns that this takes. */
-size_t rv_visible_width(const char *bytes, size_t length);
+/* Columns that this takes; where memory was short, out->failed tells. */
+size_t rv_visible_width(rv_text *out, const char *bytes, size_t length);
 
 /* A text that a line may hold: visible, and cut with an ellipsis where it takes more columns. */
 void rv_put_fitting(rv_text *out, const char *bytes, size_t length, size_t columns);

@@ -38,7 +38,12 @@ typedef struct rv_engine {
     size_t *fresh;  /* (members) those that must be computed */
     rv_text text;
     rv_ids encoded;
+    rv_error
+        failure; /* memory was short where the question was only yes or no: ends the search */
 } rv_engine;
+
+/* Whether a call succeeded that reports in `error`; a lack of memory is no answer, and is kept as the search's failure. */
+bool rv_search_succeeded(const rv_search *search, rv_status status, const rv_error *error);
 
 /* Free positions that the candidate has in common with the member it varies; at least one row is left. */
 size_t rv_search_common(const rv_search *search, const rv_candidate *candidate);

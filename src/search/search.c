@@ -288,14 +288,29 @@ rv_status rv_search_reserve(rv_search *s, size_t bytes, rv_error *err)
                    (all >> 20) + 1, s->params.most, most >> 20);
 }
 
+bool rv_search_succeeded(const rv_search *s, rv_status status, const rv_error *error)
+{
+    if (status == RV_ERR_MEMORY) s->engine->failure = *error;
+    return status == RV_OK;
+}
+
+rv_status rv_search_failure(const rv_search *s, rv_error *err)
+{
+    const rv_error *failure = &s->engine->failure;
+    if (failure->status == RV_OK) return RV_OK;
+    return rv_fail(err, failure->status, "%s", failure->message);
+}
+
 rv_status rv_search_pulse(const rv_search *s, rv_error *err)
 {
+    RV_TRY(rv_search_failure(s, err));
     if (!s->params.pulse || s->params.pulse(s->params.context)) return RV_OK;
     return rv_fail(err, RV_ERR_CANCELLED, "the search was cancelled");
 }
 
 bool rv_search_continue(rv_search *s)
 {
+    if (s->engine->failure.status != RV_OK) return false;
     s->step++;
     rv_error ignored;
     rv_memo_flush(&s->engine->memo, &ignored);
@@ -353,15 +368,19 @@ bool rv_search_survives(const rv_search *s, const int32_t *ids, size_t count)
     if (!tok) return true;
     rv_engine *e = s->engine;
     const rv_ids_view parts[] = {visible_prefix(s), {ids, count}, s->problem->suffix};
+    rv_error error;
     e->text.length = 0;
     e->encoded.count = 0;
     for (size_t i = 0; i < 3; i++)
-        if (rv_tokenizer_decode(tok, parts[i].items, parts[i].count, false, &e->text, NULL) !=
-            RV_OK)
+        if (!rv_search_succeeded(s,
+                                 rv_tokenizer_decode(tok, parts[i].items, parts[i].count, false,
+                                                     &e->text, &error),
+                                 &error))
             return false;
-    if (rv_tokenizer_encode(tok, e->text.bytes ? e->text.bytes : "", e->text.length,
-                            RV_ENCODE_SPECIAL, &e->encoded, NULL) != RV_OK)
-        return false;
+    rv_status encoded =
+        rv_tokenizer_encode(tok, e->text.bytes ? e->text.bytes : "", e->text.length,
+                            RV_ENCODE_SPECIAL, &e->encoded, &error);
+    if (!rv_search_succeeded(s, encoded, &error)) return false;
     const int32_t *at = e->encoded.items;
     if (e->encoded.count != parts[0].count + count + parts[2].count) return false;
     for (size_t i = 0; i < 3; at += parts[i].count, i++)

@@ -233,11 +233,14 @@ rv_effects rv_search_effects(const rv_search *search, const rv_member *member, s
 double rv_search_token_nll(const rv_search *search, const rv_member *member, size_t i,
                            int32_t id);
 
-/* RV_ERR_CANCELLED where params.pulse says so: asked before every pass. */
+/* RV_ERR_CANCELLED where params.pulse says so, or why the search had to end: asked before every pass. */
 rv_status rv_search_pulse(const rv_search *search, rv_error *err);
 
 /* Ends a step: counts it, tells the caller. False: stop (budget spent, or asked to). */
 bool rv_search_continue(rv_search *search);
+
+/* RV_ERR_MEMORY where a question about a text could not be answered: asked once a dreamer has run. */
+rv_status rv_search_failure(const rv_search *search, rv_error *err);
 
 /* Whether the ids come back from decoding and encoding inside prefix and suffix. */
 bool rv_search_survives(const rv_search *search, const int32_t *ids, size_t count);

@@ -130,22 +130,28 @@ done:
 }
 
 /* Whether the template takes what we say: system, user, assistant, user. */
-static bool knows_template(const rv_chat_encoder *e)
+static rv_status knows_template(bool *out, const rv_chat_encoder *e, rv_error *err)
 {
     static const rv_chat_message talk[] = {
         {"system", "a"}, {"user", "b"}, {"assistant", "c"}, {"user", "d"}};
     rv_ids ids = {0};
-    bool knows = rv_tokenizer_chat_template(e->model->tokenizer) &&
-                 rv_chat_encode(&ids, e, talk, 4, NULL) == RV_OK;
+    *out = false;
+    if (!rv_tokenizer_chat_template(e->model->tokenizer)) return RV_OK;
+    rv_status status = rv_chat_encode(&ids, e, talk, 4, err);
     rv_ids_release(&ids);
-    return knows;
+    *out = status == RV_OK;
+    return status == RV_ERR_MEMORY ? status : RV_OK;
 }
 
 rv_status rv_chat_encoder_init(rv_chat_encoder *e, const rv_model *model, rv_error *err)
 {
     *e = (rv_chat_encoder){.model = model};
     RV_TRY(find_space(e, err));
-    e->folds = !knows_template(e);
-    e->plain = e->folds && !knows_template(e);
+    bool knows;
+    RV_TRY(knows_template(&knows, e, err));
+    e->folds = !knows;
+    if (!e->folds) return RV_OK;
+    RV_TRY(knows_template(&knows, e, err));
+    e->plain = !knows;
     return RV_OK;
 }

@@ -41,8 +41,11 @@ static rv_status add_generation_config(rv_ids *out, const char *path,
     char *file = folder ? rv_path_join(folder, "generation_config.json") : NULL;
     json_t *config = NULL;
     rv_status status = file ? RV_OK : rv_fail_memory(err, strlen(path));
-    if (file && rv_json_read_object(&config, file, CONFIG_LIMIT, NULL) == RV_OK)
+    rv_status read = file ? rv_json_read_object(&config, file, CONFIG_LIMIT, err) : status;
+    if (read == RV_OK)
         status = add_named(out, config, tokenizer, err);
+    else if (read == RV_ERR_MEMORY)
+        status = read;
     json_decref(config);
     free(file);
     free(folder);

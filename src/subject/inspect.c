@@ -89,7 +89,9 @@ static rv_status describe_tokenizer(rv_model_info *out, keeper *k, const char *p
     rv_tokenizer *tokenizer;
     rv_error local;
     int32_t id;
-    if (rv_open_tokenizer(&tokenizer, path, checkpoint, &local) != RV_OK) {
+    rv_status opened = rv_open_tokenizer(&tokenizer, path, checkpoint, &local);
+    if (opened == RV_ERR_MEMORY) return rv_fail(err, opened, "%s", local.message);
+    if (opened != RV_OK) {
         out->tokenizer_complaint = keep_name(k, local.message);
         out->bos.id = -1;
         return RV_OK;

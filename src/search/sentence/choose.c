@@ -100,9 +100,10 @@ size_t rv_sentence_copied(const rv_sentence_search *d, const rv_sentence *s)
 {
     rv_text *text = &d->search->engine->text;
     text->length = 0;
-    if (rv_tokenizer_decode(d->search->problem->tokenizer, s->ids, s->length, false, text,
-                            NULL) != RV_OK)
-        return 0;
+    rv_error error;
+    rv_status decoded = rv_tokenizer_decode(d->search->problem->tokenizer, s->ids, s->length,
+                                            false, text, &error);
+    if (!rv_search_succeeded(d->search, decoded, &error)) return 0;
     return rv_words_shared_run(&d->pool->words, text->bytes, text->length);
 }
 

@@ -141,14 +141,15 @@ rv_sentence_fault rv_sentences_fault(const rv_sentence_search *d, const rv_sente
 {
     rv_search *q = d->search;
     rv_text *text = &q->engine->text;
+    rv_error error;
     if (s->length < RV_SENTENCE_LEAST || s->length > q->params.most) return RV_SENTENCE_WORDS;
     if (!rv_search_survives(q, s->ids, s->length)) return RV_SENTENCE_ENCODING;
     for (size_t i = 0; i < s->length; i++)
         if (!rv_search_allowed(q, s->ids[i])) return RV_SENTENCE_SYMBOL;
     text->length = 0;
-    if (rv_tokenizer_decode(q->problem->tokenizer, s->ids, s->length, false, text, NULL) !=
-        RV_OK)
-        return RV_SENTENCE_ENCODING;
+    rv_status decoded =
+        rv_tokenizer_decode(q->problem->tokenizer, s->ids, s->length, false, text, &error);
+    if (!rv_search_succeeded(q, decoded, &error)) return RV_SENTENCE_ENCODING;
     return rv_sentence_check(text->bytes, text->length, &d->pool->words);
 }
 

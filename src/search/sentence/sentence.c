@@ -103,6 +103,9 @@ done:
 
 static rv_status run(rv_search *s, rv_error *err)
 {
+    if (!s->problem->sentences || !s->problem->tokenizer)
+        return rv_fail(err, RV_ERR_USAGE,
+                       "sentence: expected a tokenizer and sentences of a corpus, found none");
     rv_sentence_search d = {.search = s, .pool = s->problem->sentences, .reference = 1};
     rv_status status;
     size_t before;

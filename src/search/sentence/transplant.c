@@ -69,9 +69,10 @@ static bool opens_sentence(const rv_sentence_search *d, const rv_trigger *t)
         return false;
     memcpy(small, bytes, length);
     small[1] = (char)(small[1] | 32);
-    bool opens =
-        rv_tokenizer_encode(tok, small, length, RV_ENCODE_PLAIN, &ids, NULL) == RV_OK &&
-        ids.count == 1 && d->pool->rarity[ids.items[0]] < d->pool->rarity[t->ids[0]];
+    rv_error error;
+    rv_status encoded = rv_tokenizer_encode(tok, small, length, RV_ENCODE_PLAIN, &ids, &error);
+    bool opens = rv_search_succeeded(d->search, encoded, &error) && ids.count == 1 &&
+                 d->pool->rarity[ids.items[0]] < d->pool->rarity[t->ids[0]];
     rv_ids_release(&ids);
     return opens;
 }
