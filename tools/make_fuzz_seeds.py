@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Inputs that fuzzing starts from: tests/fixtures/fuzz/{config,target,answer,listing,neuron_record,neuronpedia,regex,
-tokenizer_config,chat_template,idx,image_networks,image_state,text_autoencoder,text_state,direction}/seed-*.
+tokenizer_config,chat_template,idx,image_networks,image_state,text_autoencoder,text_state,direction,
+coder}/seed-*.
 
     tools/make_fuzz_seeds.py && make fuzz
 
@@ -27,7 +28,8 @@ def safetensors(shapes, metadata=None):
     header, data, draw = {"__metadata__": metadata} if metadata else {}, b"", random.Random(1)
     for name, shape in shapes.items():
         count = math.prod(shape)
-        values = struct.pack(f"<{count}e", *(draw.gauss(0, 0.5) for _ in range(count)))
+        numbers = [draw.gauss(0, 0.5) for _ in range(count)]
+        values = struct.pack(f"<{count}e", *(map(abs, numbers) if name == "std" else numbers))
         header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
         data += values
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -334,6 +336,20 @@ def training_seeds():
     yield from (("text_state", s) for s in state_seeds(2, TEXT_CURVES))
     yield from (("text_autoencoder", s) for s in text_autoencoder_seeds())
     yield from (("direction", s) for s in direction_seeds())
+    yield from (("coder", s) for s in coder_seeds())
+
+
+CODER_FILES = [("cfg.json", "sae_weights.safetensors"), ("cfg.json", "sae.safetensors"), ("config.json", "params.safetensors"),
+               ("config.json", "params.npz"), ("config.json", "sae_weights.safetensors"), ("config.yaml", "layer_1.safetensors"),
+               ("hyperparams.json", "checkpoints/final.safetensors"), ("config.json", "ae.pt")]  # as in fuzz/fuzz_coder.c
+
+
+def coder_seeds():
+    for folder in sorted(p.parent for p in (OUT.parent / "features").glob("**/expected.json")):
+        for i, (config, weights) in enumerate(CODER_FILES):
+            if (folder / weights).exists() and ((folder / config).exists() or weights == "params.npz"):
+                about = (folder / config).read_bytes() if (folder / config).exists() else b""
+                yield bytes([ord("a") + i]) + about + b"\0" + (folder / weights).read_bytes()
 
 
 def golden(name):
