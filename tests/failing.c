@@ -1,5 +1,5 @@
 /* Preloaded into a program, makes one of its allocations fail: the FAIL_AT-th. STACKS_TO names a file for a line
- * "ordinal hash" at the first allocation of every distinct call stack. With FAIL_TELL the stack at the failure goes to
+ * "ordinal hash" at the first allocation of every distinct call stack (its innermost frames). With FAIL_TELL the stack at the failure goes to
  * stderr. What libcrypto allocates is neither counted nor failed: docs/reliability.md says why. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,7 +16,7 @@
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t),
     *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
 
-enum { DEEPEST = 64, STACKS = 1 << 16 };
+enum { DEEPEST = 64, TOLD_APART = 12, STACKS = 1 << 16 };
 
 static long fail_at, count;
 static bool noting, telling;
@@ -44,12 +44,12 @@ static bool of_libcrypto(void *caller)
     return _dl_find_object(caller, &at) == 0 && strstr(at.dlfo_link_map->l_name, "libcrypto");
 }
 
-/* FNV-1a over the places in their files, so that it is the same in every run. */
+/* FNV-1a over the innermost places in their files, so that it is the same in every run and for all commands. */
 static uint64_t stack_hash(void)
 {
-    void *stack[DEEPEST];
+    void *stack[TOLD_APART];
     uint64_t h = 0xcbf29ce484222325u;
-    int depth = backtrace(stack, DEEPEST);
+    int depth = backtrace(stack, TOLD_APART);
     for (int i = 0; i < depth; i++) {
         struct dl_find_object at = {0};
         _dl_find_object(stack[i], &at);

@@ -48,7 +48,7 @@ rv_status rv_autoencoder_shipped(char **path, rv_model *model, rv_error *err)
     *path = NULL;
     RV_TRY(rv_model_hash(model, err));
     snprintf(name, sizeof name, "%.16s.safetensors", model->hash);
-    *path = rv_asset_find("autoencoders", name);
+    RV_TRY(rv_asset_find(path, "autoencoders", name, err));
     return *path ? RV_OK
                  : rv_fail(err, RV_ERR_NOT_FOUND,
                            "%s: no text autoencoder for it comes with this program (%s); train "

@@ -4,35 +4,37 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
 
-/* folder/kind/name if there is such a thing, else NULL. */
-static char *look(const char *folder, const char *kind, const char *name)
+/* *path, unless it is known already: folder/rest/kind/name if there is such a thing. */
+static rv_status look(char **path, const char *folder, const char *rest, const char *kind,
+                      const char *name, rv_error *err)
 {
-    char *first = rv_path_join(folder, kind), *path = first ? rv_path_join(first, name) : NULL;
-    free(first);
-    if (path && (rv_folder_exists(path) || rv_file_exists(path))) return path;
-    free(path);
-    return NULL;
+    if (*path) return RV_OK;
+    rv_text text = {0};
+    rv_text_printf(&text, "%s%s/%s/%s", folder, rest, kind, name);
+    if (text.failed) {
+        rv_text_release(&text);
+        return rv_fail_memory(err, text.length);
+    }
+    if (rv_folder_exists(text.bytes) || rv_file_exists(text.bytes)) *path = rv_text_take(&text);
+    rv_text_release(&text);
+    return RV_OK;
 }
 
-static char *look_in(const char *folder, const char *rest, const char *kind, const char *name)
+rv_status rv_asset_find(char **path, const char *kind, const char *name, rv_error *err)
 {
-    char *base = rv_path_join(folder, rest), *path = base ? look(base, kind, name) : NULL;
-    free(base);
-    return path;
-}
-
-char *rv_asset_find(const char *kind, const char *name)
-{
-    char *path = NULL, program[4096];
+    char program[4096];
     const char *named = getenv("REVERIE_ASSETS");
-    if (named && *named) path = look(named, kind, name);
+    *path = NULL;
+    if (named && *named) RV_TRY(look(path, named, "", kind, name, err));
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     while (length > 0 && program[length - 1] != '/') length--;
-    if (!path && length > 0) {
+    if (length > 0) {
         program[length] = '\0';
-        path = look_in(program, "../assets", kind, name);
-        if (!path) path = look_in(program, "../share/reverie", kind, name);
+        RV_TRY(look(path, program, "../assets", kind, name, err));
+        RV_TRY(look(path, program, "../share/reverie", kind, name, err));
     }
-    return path ? path : look("assets", kind, name);
+    return look(path, "assets", "", kind, name, err);
 }

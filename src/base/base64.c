@@ -1,7 +1,6 @@
 #include "base/base64.h"
 
 #include <openssl/evp.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { BLOCK = 3 * 1024 };
@@ -20,10 +19,12 @@ bool rv_base64_decode(void *out, size_t length, const char *text)
 {
     size_t digits = strlen(text), padded = (length + 2) / 3 * 3;
     if (digits != padded / 3 * 4 || digits > INT32_MAX) return false;
-    unsigned char *room = malloc(padded + 1);
-    bool right =
-        room && EVP_DecodeBlock(room, (const unsigned char *)text, (int)digits) == (int)padded;
-    if (right) memcpy(out, room, length);
-    free(room);
-    return right;
+    for (size_t at = 0; at < padded; at += BLOCK) {
+        unsigned char decoded[BLOCK], *to = (unsigned char *)out + at;
+        size_t count = padded - at < BLOCK ? padded - at : BLOCK;
+        const unsigned char *from = (const unsigned char *)text + at / 3 * 4;
+        if (EVP_DecodeBlock(decoded, from, (int)(count / 3 * 4)) != (int)count) return false;
+        memcpy(to, decoded, length - at < count ? length - at : count);
+    }
+    return true;
 }

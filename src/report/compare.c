@@ -411,8 +411,7 @@ static const char *row_name(rv_arena *arena, const rv_compare *c, const rv_compa
     rv_text_puts(&name, row->method);
     rv_text_puts(&name, ", ");
     put_count(&name, (size_t)row->budget);
-    const char *copy =
-        name.failed ? row->method : rv_arena_copy(arena, name.bytes, name.length);
+    const char *copy = name.failed ? NULL : rv_arena_copy(arena, name.bytes, name.length);
     rv_text_release(&name);
     return copy;
 }
@@ -433,6 +432,7 @@ static rv_status fill_series(rv_series *series, rv_arena *arena, const rv_compar
                                 .style = corpus ? RV_STYLE_MUTED
                                                 : rv_method_index(stories, c->rows[r].method) %
                                                       RV_STYLE_COUNT};
+        if (!series[r].name) return rv_fail_memory(err, 0);
     }
     return RV_OK;
 }

@@ -46,6 +46,7 @@ static rv_status put_image(rv_text *out, const rv_gallery *g, const char *pixels
         put(out, name);
         rv_text_puts(out, "\">");
     }
+    out->failed |= png.failed;
     rv_text_release(&png);
     return status;
 }

@@ -112,6 +112,7 @@ static void put_head(const page *p, const rv_story *story)
     rv_text_puts(&line, about->target.sign < 0 ? "-" : "");
     put_name(&line, about->target.name);
     rv_put_ink(p->out, RV_INK_STRONG, line.bytes ? line.bytes : "", p->terminal.colour);
+    p->out->failed |= line.failed;
     rv_text_release(&line);
     rv_text_puts(p->out, " of ");
     put_name(p->out, rv_model_title(&about->model));

@@ -1,5 +1,6 @@
 #include "vision/idx.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +101,9 @@ rv_status rv_idx_read(rv_idx *out, const char *path, size_t rank, rv_error *err)
     if (rank < 1 || rank > RV_IDX_MAX_RANK)
         return rv_fail(err, RV_ERR_USAGE, "IDX rank: expected 1 to %d, found %zu",
                        RV_IDX_MAX_RANK, rank);
+    errno = 0;
     gzFile file = gzopen(path, "rb");
+    if (!file && errno == ENOMEM) return rv_fail_memory(err, 0);
     if (!file)
         return rv_fail(err, rv_file_exists(path) ? RV_ERR_IO : RV_ERR_NOT_FOUND,
                        "%s: cannot open", path);

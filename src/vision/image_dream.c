@@ -41,7 +41,7 @@ rv_status rv_image_shipped_weights(char **out, const char *name, rv_error *err)
     if (!*name || strchr(name, '/') || name[0] == '.')
         return rv_fail(err, RV_ERR_USAGE, "networks '%.60s': expected a name such as mnist",
                        name);
-    *out = rv_asset_find("images", name);
+    RV_TRY(rv_asset_find(out, "images", name, err));
     return *out ? RV_OK
                 : rv_fail(
                       err, RV_ERR_NOT_FOUND,
