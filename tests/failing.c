@@ -1,6 +1,6 @@
 /* Preloaded into a program, makes one of its allocations fail: the FAIL_AT-th. STACKS_TO names a file for a line
- * "ordinal hash" at the first allocation of every distinct call stack (its innermost frames). With FAIL_TELL the stack at the failure goes to
- * stderr. What libcrypto allocates is neither counted nor failed: docs/reliability.md says why. */
+ * "ordinal hash" at the first allocation of every distinct call stack (its innermost frames). With FAIL_TELL the stack at
+ * the failure goes to stderr. What libcrypto allocates is neither counted nor failed: docs/reliability.md says why. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -201,7 +201,7 @@ def try_points(name, points, model_folder):
 
 def attempt(names, most=None):
     """Tries every call stack of these commands, or `most` of each; prints what was tried. Returns what went wrong."""
-    workers = os.cpu_count() or 1
+    workers = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(workers) as pool:
         prepare(folder)
         known, slices, problems = set(), [], []
