@@ -3,7 +3,11 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "corpus/survey.h"
 
 enum { TOP = 5 };
 
@@ -160,6 +164,165 @@ static void threads_change_nothing(void **state)
     free(b);
 }
 
+/* ---- interrupted ------------------------------------------------------------------------------ */
+
+enum { LINES = 1500 }; /* a corpus of many batches */
+
+typedef struct stopper {
+    int after; /* batches */
+    bool kill;
+} stopper;
+
+static bool stop_after(void *context, const rv_progress *event)
+{
+    stopper *s = context;
+    if (strcmp(event->what, "surveying the corpus") != 0 || --s->after > 0) return true;
+    if (s->kill) raise(SIGKILL);
+    return false;
+}
+
+static void interrupt(rv_survey_params p, int after)
+{
+    stopper s = {.after = after};
+    rv_survey_summary summary;
+    rv_error err;
+    p.progress = stop_after, p.progress_context = &s;
+    assert_int_equal(rv_survey_corpus(&summary, model, &p, &err), RV_ERR_CANCELLED);
+    assert_non_null(strstr(err.message, "the same command goes on from"));
+    assert_true(rv_file_exists(tiny_path("stopped.jsonl.state")));
+    assert_false(rv_file_exists(p.output));
+}
+
+/* Killed behind its `after`th batch; the state is saved as often as its cost allows, behind the first at least. */
+static void kill_survey(rv_survey_params p, int after)
+{
+    stopper s = {.after = after, .kill = true};
+    p.progress = stop_after, p.progress_context = &s;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        rv_survey_summary summary;
+        rv_error err;
+        rv_survey_run(&summary, tiny_open(1), &p, 0, &err);
+        _exit(1);
+    }
+    int how;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+}
+
+static char *bytes_of(size_t *length, const char *path)
+{
+    char *bytes;
+    rv_error err;
+    if (rv_read_file(&bytes, length, path, 1 << 28, &err) != RV_OK) fail_msg("%s", err.message);
+    return bytes;
+}
+
+static void assert_same_files(const char *path, const char *other)
+{
+    size_t length, other_length;
+    char *a = bytes_of(&length, path), *b = bytes_of(&other_length, other);
+    assert_int_equal(length, other_length);
+    assert_memory_equal(a, b, length);
+    free(a), free(b);
+}
+
+static int count_batches(const rv_survey_params *p)
+{
+    stopper s = {.after = 1 << 30};
+    rv_survey_params counted = *p;
+    counted.progress = stop_after, counted.progress_context = &s;
+    drop(survey(&counted));
+    return (1 << 30) - s.after;
+}
+
+/* The same bytes as an undisturbed survey, and nothing is left beside them. Returns the batches that were still to
+ * be read. */
+static int finish(rv_survey_params p, const char *whole)
+{
+    int left = count_batches(&p);
+    assert_same_files(p.output, whole);
+    assert_false(rv_file_exists(tiny_path("stopped.jsonl.state")));
+    unlink(p.output);
+    return left;
+}
+
+static void an_interrupted_survey_goes_on_as_if_never_stopped(void **state)
+{
+    (void)state;
+    char whole[128], output[128], text[128];
+    const char *files[2] = {text, file};
+    tiny_write_corpus("long.txt", LINES, 3);
+    snprintf(text, sizeof text, "%s", tiny_path("long.txt"));
+    snprintf(whole, sizeof whole, "%s", tiny_path("whole.jsonl"));
+    snprintf(output, sizeof output, "%s", tiny_path("stopped.jsonl"));
+    rv_survey_params p = usual(whole);
+    p.corpus = files, p.corpus_count = 2;
+    int batches = count_batches(&p);
+    assert_true(batches >= 4);
+    p.output = output;
+    interrupt(p, 1), interrupt(p, 1);
+    assert_int_equal(finish(p, whole), batches - 2);
+    interrupt(p, batches);
+    assert_int_equal(finish(p, whole), 0);
+    kill_survey(p, 2), kill_survey(p, 1), interrupt(p, 1);
+    assert_true(finish(p, whole) <= batches - 3);
+    kill_survey(p, batches);
+    assert_true(finish(p, whole) < batches);
+    p.top = 1, p.output = whole, p.force = true;
+    drop(survey(&p));
+    p.output = output;
+    kill_survey(p, 3);
+    assert_true(finish(p, whole) < batches);
+}
+
+static void only_the_same_survey_goes_on(void **state)
+{
+    (void)state;
+    char output[128], whole[128];
+    snprintf(output, sizeof output, "%s", tiny_path("stopped.jsonl"));
+    snprintf(whole, sizeof whole, "%s", tiny_path("short-whole.jsonl"));
+    rv_survey_params p = usual(whole), other;
+    rv_survey_summary s;
+    rv_error err;
+    int batches = count_batches(&p);
+    p.output = output;
+    interrupt(p, 1);
+    other = p, other.top = TOP + 1;
+    assert_int_equal(rv_survey_corpus(&s, model, &other, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "stopped.jsonl.state: kept of an interrupted survey"));
+
+    rv_model_params with = rv_model_params_default();
+    with.threads = 1, with.kernels = "reference";
+    rv_model *slow;
+    assert_int_equal(rv_model_open(&slow, tiny_folder, &with, &err), RV_OK);
+    assert_int_equal(rv_survey_corpus(&s, slow, &p, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "would go on with \"reference\"; give --kernels "));
+    rv_model_close(slow);
+
+    size_t length;
+    char *kept = bytes_of(&length, tiny_path("stopped.jsonl.state"));
+    for (size_t at = 104; at < length; at += length / 7) { // behind the head: passed over
+        kept[at] ^= 4;
+        tiny_write("stopped.jsonl.state", kept, length);
+        assert_int_equal(finish(p, whole), batches);
+        kept[at] ^= 4;
+    }
+    tiny_write("stopped.jsonl.state", kept, length - 9);
+    assert_int_equal(finish(p, whole), batches);
+    other.force = true;
+    tiny_write("stopped.jsonl.state", kept, length);
+    drop(survey(&other));
+    assert_false(rv_file_exists(tiny_path("stopped.jsonl.state")));
+    unlink(output);
+    tiny_write("stopped.jsonl.state", "my own notes", 12);
+    assert_int_equal(rv_survey_corpus(&s, model, &p, &err), RV_ERR_USAGE);
+    assert_non_null(strstr(err.message, "found another file"));
+    assert_true(rv_file_exists(tiny_path("stopped.jsonl.state")));
+    free(kept);
+}
+
 static void wrong_questions_are_explained(void **state)
 {
     (void)state;
@@ -201,6 +364,8 @@ int main(void)
         cmocka_unit_test(every_neuron_has_its_exact_places),
         cmocka_unit_test(bf16_is_close),
         cmocka_unit_test(peaks_are_what_stands_out_most),
+        cmocka_unit_test(an_interrupted_survey_goes_on_as_if_never_stopped),
+        cmocka_unit_test(only_the_same_survey_goes_on),
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(wrong_questions_are_explained),
     };

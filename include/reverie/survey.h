@@ -24,8 +24,10 @@ typedef struct rv_survey_params {
     bool
         fast; /* in bf16, where the processor is faster at it; values are then good to a hundredth */
     const char *output; /* NULL: none. A survey of the same question is replaced, */
-    bool force;         /* another too, or whatever it holds */
-    uint64_t peaks;     /* neurons in the summary */
+    bool
+        force; /* another too, or whatever it holds. Beside it, in OUTPUT.state, lies what was read before */
+    /* an interruption: the same question goes on from there */
+    uint64_t peaks; /* neurons in the summary */
     rv_progress_fn progress;
     void *progress_context;
 } rv_survey_params;

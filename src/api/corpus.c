@@ -15,5 +15,5 @@ rv_status rv_survey_corpus(rv_survey_summary *out, rv_model *model,
 {
     *out = (rv_survey_summary){0};
     RV_TAKE_PARAMS(rv_survey_params, given);
-    return rv_survey_run(out, model, &params, err);
+    return rv_survey_run(out, model, &params, RV_SURVEY_KEPT_EVERY, err);
 }

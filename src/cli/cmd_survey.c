@@ -15,7 +15,8 @@ static const char help[] =
     "\n"
     "Places are exact. --fast computes in bf16: twice as fast where the processor has it, and "
     "about one place in a hundred\n"
-    "is then another.";
+    "is then another.\n"
+    "A survey with -o that was interrupted, or killed, goes on by the same command.";
 
 static void print_text(const rv_survey_summary *s)
 {

@@ -1,10 +1,11 @@
-#include "corpus/survey.h"
+#include "corpus/survey_state.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "subject/subject.h"
 #include "base/clock.h"
@@ -175,8 +176,41 @@ static rv_status summarise(rv_survey_summary *out, const rv_survey *s,
     return RV_OK;
 }
 
+/* Where an interrupted survey of this question is kept, beside an output that is a file; the corpus too. */
+static rv_status name_state(rv_survey_state *state, rv_model *model, const rv_survey_params *p,
+                            const rv_corpus_options *o, rv_error *err)
+{
+    struct stat info;
+    rv_text question = {0}, path = {0};
+    if (stat(p->output, &info) == 0 && !S_ISREG(info.st_mode)) return RV_OK;
+    for (size_t i = 0; i < p->corpus_count; i++) // a pipe cannot be read again
+        if (stat(p->corpus[i], &info) != 0 || !S_ISREG(info.st_mode)) return RV_OK;
+    rv_hash *hash = NULL;
+    rv_status status = rv_corpus_identify(state->identity, state->corpus, rv_model_store(model),
+                                          p->progress, p->progress_context, err);
+    if (status == RV_OK) status = rv_model_question(&question, model, err);
+    if (status == RV_OK) status = rv_hash_new(&hash, RV_SHA256, err);
+    if (status != RV_OK) goto done;
+    rv_text_printf(&question, " tokens=%llu window=%zu skip=%zu top=%zu bos=%d narrow=%d in",
+                   (unsigned long long)o->tokens, o->window, o->skip, o->top, (int)o->bos,
+                   o->narrow);
+    rv_text_puts(&question, state->identity->digests);
+    rv_text_printf(&path, "%s.state", p->output);
+    if (question.failed || path.failed) RV_GOTO(rv_fail_memory(err, question.length));
+    rv_hash_add(hash, question.bytes, question.length);
+    rv_hash_finish(hash, state->question);
+    state->kernels = model->transformer->kernels->name;
+    state->path = rv_text_take(&path);
+    if (!state->path) status = rv_fail_memory(err, 1);
+done:
+    rv_hash_free(hash);
+    rv_text_release(&question);
+    rv_text_release(&path);
+    return status;
+}
+
 rv_status rv_survey_run(rv_survey_summary *out, rv_model *model, const rv_survey_params *p,
-                        rv_error *err)
+                        double every, rv_error *err)
 {
     *out = (rv_survey_summary){0};
     if (p->corpus_count == 0)
@@ -197,14 +231,24 @@ rv_status rv_survey_run(rv_survey_summary *out, rv_model *model, const rv_survey
     if (p->output) RV_TRY(rv_output_reachable(p->output, false, err));
     if (p->output) RV_TRY(check_earlier(model, p, &options, err));
     if (options.narrow) RV_TRY(rv_transformer_narrow(model->transformer, err));
-    rv_survey *survey;
-    double began = rv_seconds();
-    RV_TRY(
-        rv_survey_new(&survey, &corpus, model->transformer, model->tokenizer, &options, err));
-    double seconds = rv_seconds() - began;
+    rv_corpus_identity identity = {0};
+    rv_survey_state state = {
+        .force = p->force, .every = every, .corpus = &corpus, .identity = &identity};
+    rv_survey *survey = NULL;
+    double began = 0;
     rv_status status = RV_OK;
-    if (p->output) status = write_survey(model, survey, p, &options, err);
+    if (p->output) status = name_state(&state, model, p, &options, err);
+    if (status == RV_OK) {
+        began = rv_seconds();
+        status = rv_survey_new(&survey, &corpus, model->transformer, model->tokenizer, &options,
+                               &state, err);
+    }
+    double seconds = rv_seconds() - began;
+    if (status == RV_OK && p->output) status = write_survey(model, survey, p, &options, err);
+    if (status == RV_OK) rv_survey_state_remove(&state);
     if (status == RV_OK) status = summarise(out, survey, p, options.narrow, seconds, err);
     rv_survey_free(survey);
+    rv_corpus_identity_release(&identity);
+    free(state.path);
     return status;
 }
