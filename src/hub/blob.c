@@ -133,7 +133,7 @@ static rv_status hash_content(blob *b, const char *path, rv_progress_fn progress
     unsigned char *chunk = malloc(CHUNK);
     if (!chunk) return rv_fail_memory(err, CHUNK);
     uint64_t there = 0;
-    ssize_t n;
+    ssize_t n = 0;
     bool goes_on = true;
     while (goes_on && there <= b->entry->size &&
            (n = pread(b->file, chunk, CHUNK, (off_t)there)) > 0) {
