@@ -172,8 +172,9 @@ static void unknown_gguf_types_fail_only_when_read(void **state)
     rv_text bytes = {0};
     rv_error err;
     float value;
-    rv_checkpoint *ck = open_words(&bytes, G "3.8 0.8 'new 1.4 32.8 77.4 0.8 'iq 1.4 256.8 19.4 "
-                                             "0.8 'f 1.4 1.8 0.4 64.8 p32 z64 0x3f800000.4");
+    rv_checkpoint *ck =
+        open_words(&bytes, G "3.8 0.8 'new 1.4 32.8 77.4 0.8 'iq 1.4 256.8 19.4 "
+                             "0.8 'f 1.4 1.8 0.4 64.8 p32 z64 0x3f800000.4");
     const rv_tensor *t = rv_checkpoint_find(ck, "new");
     assert_int_equal(t->dtype, RV_OTHER);
     assert_string_equal(t->type_name, "type 77");

@@ -258,8 +258,11 @@ static rv_status race(rv_search *s, rv_candidate *const *batch, size_t count, si
     } while (finished);
     for (size_t k = 0; k < running; k++) {
         const rv_candidate *c = batch[e->running[k]];
-        rv_judgement j = {
-            .key = key_of(c), .f = c->f, .xe = (double)NAN, .latter = (double)NAN, .seen = true};
+        rv_judgement j = {.key = key_of(c),
+                          .f = c->f,
+                          .xe = (double)NAN,
+                          .latter = (double)NAN,
+                          .seen = true};
         if (c->estimated) RV_TRY(rv_memo_add(&e->memo, j, err));
     }
     return RV_OK;
@@ -310,7 +313,8 @@ static rv_status find_pending(rv_search *s, const rv_candidate *candidates, size
         if (!repeat || s->params.as_published) s->work.forward += candidates[i].length;
         s->work.candidates += !repeat;
         if (repeat && (racing || !found || exact)) continue;
-        if (found) found->seen = true; // answered from the journal of a run that was interrupted
+        if (found)
+            found->seen = true; // answered from the journal of a run that was interrupted
         e->pending[(*pending)++] = i;
     }
     return RV_OK;
