@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/hash.h"
 #include "report/assets.h"
 
@@ -12,26 +13,20 @@ enum { WIDE = 760, NARROW = 380 };
 /* "'sha256-...'" of some bytes, as a content security policy names them. */
 static rv_status put_digest(rv_text *out, const char *bytes, size_t length, rv_error *err)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     rv_hash *hash;
     RV_TRY(rv_hash_new(&hash, RV_SHA256, err));
     char hex[RV_HASH_HEX];
     rv_hash_add(hash, bytes, length);
     rv_hash_finish(hash, hex);
     rv_hash_free(hash);
-    unsigned char raw[33] = {0}; // 32 bytes, and one that base64 pads with
+    unsigned char raw[32];
     for (int i = 0; i < 32; i++) {
         unsigned byte;
         sscanf(hex + 2 * i, "%2x", &byte);
         raw[i] = (unsigned char)byte;
     }
     rv_text_puts(out, "'sha256-");
-    for (int i = 0; i < 33; i += 3) {
-        unsigned bits = (unsigned)raw[i] << 16 | (unsigned)raw[i + 1] << 8 | raw[i + 2];
-        for (int k = 18; k >= 0; k -= 6)
-            rv_text_putc(out, i == 30 && k == 0 ? '=' : digits[bits >> k & 63]);
-    }
+    rv_put_base64(out, raw, sizeof raw);
     rv_text_puts(out, "'");
     return RV_OK;
 }
