@@ -113,6 +113,7 @@ static int run(const command *self, int argc, char **argv)
     if (json && table) return fail_usage("give one of --table and --json");
     char *line = command_line(argc, argv), *folder = folder_of(rest.items[0], rest.items[1]),
          *list = methods ? strdup(methods) : NULL;
+    if ((methods && !list) || (!p.runs && !folder)) die_of_memory();
     if (list) code = split(items, &p.method_count, list);
     if (list) p.methods = items;
     if (!p.runs) p.runs = folder;
