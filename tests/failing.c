@@ -1,6 +1,7 @@
 /* Preloaded into a program, makes one of its allocations fail: the FAIL_AT-th. STACKS_TO names a file for a line
  * "ordinal hash" at the first allocation of every distinct call stack (its innermost frames). With FAIL_TELL the stack at
- * the failure goes to stderr. What libcrypto allocates is neither counted nor failed: docs/reliability.md says why. */
+ * the failure goes to stderr. What libcrypto and OpenMP allocate is neither counted nor failed: docs/reliability.md says
+ * why. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -38,10 +39,15 @@ __attribute__((constructor)) static void begin(void)
     inside = false;
 }
 
-static bool of_libcrypto(void *caller)
+/* Libraries that end the program by themselves when they are short of memory. */
+static bool of_others(void *caller)
 {
+    static const char *const names[] = {"libcrypto", "libomp", "libgomp"};
     struct dl_find_object at;
-    return _dl_find_object(caller, &at) == 0 && strstr(at.dlfo_link_map->l_name, "libcrypto");
+    if (_dl_find_object(caller, &at) != 0) return false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strstr(at.dlfo_link_map->l_name, names[i])) return true;
+    return false;
 }
 
 /* FNV-1a over the innermost places in their files, so that it is the same in every run and for all commands. */
@@ -70,7 +76,7 @@ static void note(long ordinal)
 
 static bool fails(void *caller)
 {
-    if (inside || of_libcrypto(caller)) return false;
+    if (inside || of_others(caller)) return false;
     long ordinal = __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
     inside = true;
     if (noting) note(ordinal);
