@@ -118,7 +118,7 @@ $(BUILD)/tests/failing.so: tests/failing.c
 	@mkdir -p $(@D)
 	$(CC) -O1 -shared -fPIC -o $@ $<
 
-test-deep: $(TOOL) $(BUILD)/tests/failing.so ## every command, an allocation of every call stack fails (5 minutes; NAMES="survey report")
+test-deep: $(TOOL) $(BUILD)/tests/failing.so ## every command, an allocation of every call stack fails (3 minutes; NAMES="survey report")
 	@BUILD=$(BUILD) tests/failing_allocations.py $(NAMES)
 
 $(BUILD)/tests-real/%: $(BUILD)/float/tests/real/%.o $(LIBRARY)

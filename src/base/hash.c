@@ -12,6 +12,7 @@ struct rv_hash {
 rv_status rv_hash_new(rv_hash **out, rv_hash_kind kind, rv_error *err)
 {
     rv_hash *hash;
+    *out = NULL;
     RV_TRY(RV_NEW(hash, 1, err));
     hash->kind = kind == RV_SHA1 ? EVP_sha1() : EVP_sha256();
     hash->context = EVP_MD_CTX_new();
